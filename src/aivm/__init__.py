@@ -1,0 +1,1 @@
+"""AIVM: run, sell, buy and check AI inference without trusting anybody."""

@@ -1,0 +1,152 @@
+"""The instruction families of a tensor program, as immutable values.
+
+Operands are *value ids*: inputs come first (0, 1, ...), then constants, then the results of the
+instructions in order. Every instruction produces exactly one tensor. Shapes are static.
+A tensor is always dense and row-major, so "viewed as (a, b, c)" below costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from aivm.isa.opcodes import Function, Reduction
+from aivm.numerics.dtypes import DType
+
+MAX_RANK = 8
+MAX_OPERANDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Dtype and static shape of a tensor."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.elements * self.dtype.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """result[i] = function(operand[i], ...), each operand broadcast to the result as numpy does."""
+
+    function: Function
+    operands: tuple[int, ...]
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul:
+    """result[..., m, n] = chain over k, ascending from +0, of fma(a[..., m, k], b[..., k, n], acc).
+
+    F32 only. `transpose_a` says that a is stored [..., k, m], `transpose_b` that b is [..., n, k].
+    Leading dimensions broadcast. Both operands have rank 2 or more.
+    """
+
+    operands: tuple[int, int]
+    type: TensorType
+    transpose_a: bool = False
+    transpose_b: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """The operand, viewed as (outer, length, inner), reduced over `length` to (outer, inner).
+
+    `type.shape` may be any shape with outer * inner elements. F32 SUM uses the 16-lane order of
+    numerics 1; every other reduction is one ascending chain.
+    """
+
+    function: Reduction
+    operands: tuple[int]
+    type: TensorType
+    outer: int
+    length: int
+    inner: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Copies elements: transpose, slice, flip, expand, reshape, pad and im2col windows are one family.
+
+    The operand is viewed with shape `source` (same number of elements). Result dimension d walks
+    along source axis `axes[d]` (-1: along none, a broadcast) by `steps[d]` per index, so the source
+    coordinate on axis a is `origins[a] + sum(index[d] * steps[d] for d with axes[d] == a)`.
+    Where any coordinate lies outside [0, source[a]) the result is `fill` (a bit pattern).
+    """
+
+    operands: tuple[int]
+    type: TensorType
+    source: tuple[int, ...]
+    axes: tuple[int, ...]
+    steps: tuple[int, ...]
+    origins: tuple[int, ...]
+    fill: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """result[o, j, i] = data[o, index[j], i]; data viewed as (outer, size, inner), index flattened.
+
+    Operands are (data, index); index is I32 or I64, a negative index counts from the end. An index
+    outside [-size, size) gives zero bits *and a fault*: engines raise InvalidIndex and give no result.
+    """
+
+    operands: tuple[int, int]
+    type: TensorType
+    outer: int
+    size: int
+    inner: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """2 to 4 operands, each viewed as (outer, length, inner), joined along the middle axis.
+
+    `lengths[t]` is operand t's middle axis; the result is (outer, sum(lengths), inner).
+    """
+
+    operands: tuple[int, ...]
+    type: TensorType
+    outer: int
+    lengths: tuple[int, ...]
+    inner: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Each element converted to `type.dtype` by the conversion rules of numerics 1; same shape."""
+
+    operands: tuple[int]
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Iota:
+    """result viewed as (outer, length, inner): start + step * index on the middle axis (I32, I64, wrapping)."""
+
+    type: TensorType
+    length: int
+    inner: int
+    start: int
+    step: int
+    operands: tuple[()] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Every element has the bit pattern `bits`."""
+
+    type: TensorType
+    bits: int
+    operands: tuple[()] = ()
+
+
+Instruction = Map | MatMul | Reduce | Move | Gather | Concat | Cast | Iota | Fill
