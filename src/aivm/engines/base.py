@@ -1,0 +1,147 @@
+"""What every engine offers, how one is found by name, and the checks at its door.
+
+To add an engine, add one module or package `aivm.engines.<name>` with
+
+    def create(
+        *, threads: int, memory_limit_bytes: int | None, deadline_seconds: float | None
+    ) -> Engine: ...
+
+and let its `load` and `run` call `checked_constants` and `checked_inputs` before anything else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from aivm import engines
+from aivm.errors import UnknownEngine, WrongTensor
+from aivm.isa.instructions import TensorType
+from aivm.isa.program import Program
+from aivm.numerics.dtypes import DType
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# f16 and bf16 are storage types without arithmetic, and numpy has no bf16: both travel as bits.
+NUMPY_DTYPES: dict[DType, np.dtype[Any]] = {
+    DType.F32: np.dtype("<f4"),
+    DType.F16: np.dtype("<u2"),
+    DType.BF16: np.dtype("<u2"),
+    DType.BOOL: np.dtype("?"),
+    DType.U8: np.dtype("u1"),
+    DType.I8: np.dtype("i1"),
+    DType.U16: np.dtype("<u2"),
+    DType.I16: np.dtype("<i2"),
+    DType.U32: np.dtype("<u4"),
+    DType.I32: np.dtype("<i4"),
+    DType.U64: np.dtype("<u8"),
+    DType.I64: np.dtype("<i8"),
+}
+
+
+class Executable(Protocol):
+    """One loaded program. Not thread-safe: one run, or one unfinished trace, at a time."""
+
+    @property
+    def program(self) -> Program: ...
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Fresh arrays, one for each of `program.outputs`, in that order.
+
+        Raises WrongTensor (input of another dtype or shape), InvalidIndex (a gather left its axis),
+        DeadlineExceeded and TooLarge (the limits given to `open_engine`).
+        """
+        ...
+
+    def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
+        """The result of every instruction, in order and unfused; raises as `run` does."""
+        ...
+
+    def close(self) -> None:
+        """Gives the memory back; nothing works afterwards. Closing twice is harmless."""
+        ...
+
+
+class Engine(Protocol):
+    """Turns programs into executables."""
+
+    @property
+    def name(self) -> str: ...
+
+    def load(self, program: Program, constants: Sequence[Array]) -> Executable:
+        """Prepares to run `program` with the given constants, in the order of `program.constants`.
+
+        Raises MalformedProgram, WrongTensor (a constant of another dtype or shape) and TooLarge.
+        That constants hash to their roots is the caller's promise: packages are checked on opening.
+        """
+        ...
+
+
+def engine_names() -> list[str]:
+    """The engines that exist, whether or not they can run on this machine."""
+    found = (module.name for module in pkgutil.iter_modules(engines.__path__))
+    return sorted(name for name in found if name != "base")
+
+
+def open_engine(
+    name: str,
+    *,
+    threads: int = 1,
+    memory_limit_bytes: int | None = None,
+    deadline_seconds: float | None = None,
+) -> Engine:
+    """The engine of that name.
+
+    `threads` is the most that a run may use; `memory_limit_bytes` bounds the memory of one
+    executable and `deadline_seconds` one run; None means no limit. None of them changes a result.
+
+    Raises UnknownEngine, and EngineUnavailable where this machine cannot run it.
+    """
+    if name not in engine_names():
+        raise UnknownEngine(
+            f"there is no engine named {name!r}",
+            hint=f"Choose one of: {', '.join(engine_names())}.",
+        )
+    if threads < 1:
+        raise ValueError(f"threads must be 1 or more, not {threads}")
+    module = importlib.import_module(f"{engines.__name__}.{name}")
+    engine = module.create(
+        threads=threads, memory_limit_bytes=memory_limit_bytes, deadline_seconds=deadline_seconds
+    )
+    return cast(Engine, engine)
+
+
+def checked_inputs(program: Program, inputs: Sequence[Array]) -> list[Array]:
+    """The inputs as dense little-endian arrays; WrongTensor where they do not fit the program."""
+    return _checked("input", program.inputs, inputs)
+
+
+def checked_constants(program: Program, constants: Sequence[Array]) -> list[Array]:
+    """The constants as dense little-endian arrays; raises as `checked_inputs` does."""
+    return _checked("constant", [constant.type for constant in program.constants], constants)
+
+
+def _checked(what: str, types: Sequence[TensorType], arrays: Sequence[Array]) -> list[Array]:
+    if len(arrays) != len(types):
+        raise WrongTensor(f"the program has {len(types)} {what}s, {len(arrays)} were given")
+    pairs = enumerate(zip(types, arrays, strict=True))
+    return [_checked_array(f"{what} {position}", *pair) for position, pair in pairs]
+
+
+def _checked_array(name: str, expected: TensorType, array: Array) -> Array:
+    dtype = NUMPY_DTYPES[expected.dtype]
+    # newbyteorder: a big-endian array holds the same values, so it is converted, not refused.
+    if array.dtype.newbyteorder("<") != dtype:
+        raise WrongTensor(
+            f"{name} has dtype {array.dtype}, the program expects {dtype} for {expected.dtype.name}"
+        )
+    if array.shape != expected.shape:
+        raise WrongTensor(f"{name} has shape {array.shape}, the program expects {expected.shape}")
+    if expected.dtype is DType.BOOL and array.size and array.view(np.uint8).max() > 1:
+        raise WrongTensor(f"{name} is BOOL but holds a byte other than 0 and 1")
+    # ascontiguousarray would turn rank 0 into rank 1.
+    return np.asarray(array, dtype=dtype, order="C")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aivm.engines import base
+from aivm.errors import UnknownEngine, WrongTensor
+from aivm.isa.instructions import TensorType
+from aivm.isa.program import Constant, Program
+from aivm.numerics.dtypes import DType
+
+
+def program(*inputs: TensorType) -> Program:
+    return Program(inputs, (Constant(TensorType(DType.I8, (2,)), bytes(32)),), (), ())
+
+
+F32_PAIR = TensorType(DType.F32, (2,))
+
+
+def test_every_dtype_has_a_numpy_dtype_of_its_size() -> None:
+    for dtype in DType:
+        assert base.NUMPY_DTYPES[dtype].itemsize == dtype.size_bytes
+
+
+def test_engines_are_found_by_name() -> None:
+    assert "reference" in base.engine_names()
+    assert "base" not in base.engine_names()
+    assert base.open_engine("reference").name == "reference"
+
+
+@pytest.mark.parametrize("name", ["", "base", "Reference", "../native", "os"])
+def test_unknown_engine_names_the_choices(name: str) -> None:
+    with pytest.raises(UnknownEngine) as error:
+        base.open_engine(name)
+    assert "reference" in error.value.hint
+
+
+def test_threads_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="threads"):
+        base.open_engine("reference", threads=0)
+
+
+def test_good_inputs_become_dense_and_little_endian() -> None:
+    big_endian = np.array([1.5, 9.0, -2.5, 9.0], dtype=">f4")[::2]
+    (array,) = base.checked_inputs(program(F32_PAIR), [big_endian])
+    assert array.tobytes() == np.array([1.5, -2.5], dtype="<f4").tobytes()
+    assert array.flags.c_contiguous and array.dtype == np.dtype("<f4")
+
+
+def test_rank_zero_stays_rank_zero() -> None:
+    (array,) = base.checked_inputs(program(TensorType(DType.F32, ())), [np.float32(3).reshape(())])
+    assert array.shape == ()
+
+
+def test_bf16_travels_as_bits() -> None:
+    bits = np.array([0x3F80, 0x7FC0], dtype=np.uint16)
+    (array,) = base.checked_inputs(program(TensorType(DType.BF16, (2,))), [bits])
+    assert array.tolist() == [0x3F80, 0x7FC0]
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(2, np.float64), "input 0 has dtype float64"),
+        (np.zeros(2, np.uint32), "input 0 has dtype uint32"),
+        (np.zeros(3, np.float32), r"input 0 has shape \(3,\)"),
+        (np.zeros((1, 2), np.float32), r"input 0 has shape \(1, 2\)"),
+    ],
+)
+def test_wrong_input_is_named(array: np.ndarray, message: str) -> None:
+    with pytest.raises(WrongTensor, match=message):
+        base.checked_inputs(program(F32_PAIR), [array])
+
+
+def test_wrong_number_of_inputs() -> None:
+    with pytest.raises(WrongTensor, match="1 inputs, 0 were given"):
+        base.checked_inputs(program(F32_PAIR), [])
+
+
+def test_wrong_constant_is_named() -> None:
+    with pytest.raises(WrongTensor, match="constant 0 has dtype uint8"):
+        base.checked_constants(program(), [np.zeros(2, np.uint8)])
+
+
+def test_bool_bytes_are_zero_or_one() -> None:
+    flags = np.array([1, 2], dtype=np.uint8).view(np.bool_)
+    with pytest.raises(WrongTensor, match="byte other than 0 and 1"):
+        base.checked_inputs(program(TensorType(DType.BOOL, (2,))), [flags])
