@@ -247,3 +247,17 @@ class ToolMissing(Unavailable):
 
     code = "AIVM-E0407"
     default_hint = "Run `make install`."
+
+
+def from_json(document: object, fallback: type[AivmError]) -> AivmError:
+    """The error that an envelope of `as_json` describes; an unknown code becomes `fallback`."""
+    fields = document if isinstance(document, dict) else {}
+    kind = _by_code(AivmError).get(str(fields.get("code")), fallback)
+    return kind(str(fields.get("message", "no message")), hint=str(fields.get("hint", "")))
+
+
+def _by_code(base: type[AivmError]) -> dict[str, type[AivmError]]:
+    found = {base.code: base}
+    for child in base.__subclasses__():
+        found |= _by_code(child)
+    return found

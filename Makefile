@@ -1,0 +1,86 @@
+# Every task of the project; CI calls only these. `make demo` and `make test` work on a fresh clone.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+STAMP  := $(VENV)/.stamp
+
+.PHONY: install dev demo test test-nightly check contracts contracts-check kernels kernels-check \
+	bench targets format clean
+
+# --- set-up ------------------------------------------------------------------------------------
+
+install: $(STAMP)-install
+dev: $(STAMP)-dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet "pip>=25.1"
+
+$(STAMP)-install: pyproject.toml tools/package-lock.json | $(VENV)/bin/python
+	$(PIP) install --quiet --editable .
+	$(BIN)/python -m aivm.chain.tools
+	@touch $@
+
+$(STAMP)-test: pyproject.toml $(STAMP)-install
+	$(PIP) install --quiet --group test
+	@touch $@
+
+$(STAMP)-dev: pyproject.toml $(STAMP)-test
+	$(PIP) install --quiet --group dev
+	@touch $@
+
+contracts/node_modules: contracts/package-lock.json | $(STAMP)-install
+	$(BIN)/python -m aivm.chain.tools npm --prefix contracts ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# --- the main job --------------------------------------------------------------------------------
+
+demo: install
+	$(BIN)/aivm demo
+
+# --- tests and checks ----------------------------------------------------------------------------
+
+test: $(STAMP)-test contracts/node_modules
+	$(BIN)/pytest -m "not slow"
+
+test-nightly: $(STAMP)-test contracts/node_modules
+	$(BIN)/pytest
+
+check: $(STAMP)-dev kernels-check contracts-check
+	$(BIN)/ruff format --check src tests benchmarks kernels contracts examples
+	$(BIN)/ruff check src tests benchmarks kernels contracts examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)-dev
+	$(BIN)/ruff format src tests benchmarks kernels contracts examples
+	$(BIN)/ruff check --fix src tests benchmarks kernels contracts examples
+
+# --- generated artifacts: rebuilt and compared -----------------------------------------------------
+
+kernels: $(STAMP)-dev
+	$(BIN)/python kernels/generate_functions.py
+	$(BIN)/python kernels/build.py
+
+kernels-check: $(STAMP)-dev
+	$(BIN)/python kernels/generate_functions.py --check
+	$(BIN)/python kernels/build.py --check
+
+contracts: contracts/node_modules
+	$(BIN)/python contracts/build.py
+
+contracts-check: contracts/node_modules $(STAMP)-dev
+	$(BIN)/python contracts/build.py --check
+
+# --- measurements ------------------------------------------------------------------------------------
+
+bench: $(STAMP)-dev
+	$(BIN)/python benchmarks/run.py
+
+targets: $(STAMP)-dev
+	$(BIN)/python benchmarks/targets.py $(ONLY)
+
+clean:
+	rm -rf $(VENV) .tools .cache contracts/node_modules contracts/out contracts/cache

@@ -1,0 +1,203 @@
+"""The provider's memory: every accepted voucher and every finished job, in one SQLite file.
+
+A voucher is written before its job runs and a receipt before it is sent, so a process killed at any
+point loses neither money nor an acknowledged job: the client sends the same request again, gets the
+stored answer, and pays once. WAL mode survives the death of the process at any instruction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from aivm.errors import InternalError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    job BLOB PRIMARY KEY,
+    channel BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    amount TEXT NOT NULL,
+    price TEXT NOT NULL,
+    voucher_signature BLOB NOT NULL,
+    state TEXT NOT NULL,
+    receipt TEXT NOT NULL DEFAULT '',
+    body BLOB NOT NULL DEFAULT x'',
+    created INTEGER NOT NULL,
+    UNIQUE (channel, sequence)
+);
+CREATE TABLE IF NOT EXISTS channels (
+    channel BLOB PRIMARY KEY,
+    last_sequence INTEGER NOT NULL,
+    owed TEXT NOT NULL,
+    redeemed TEXT NOT NULL DEFAULT '0'
+);
+"""
+
+
+class JobState(StrEnum):
+    """accepted -> done | failed; only a done job is paid for."""
+
+    ACCEPTED = "accepted"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One paid inference as the provider remembers it; amounts are token base units."""
+
+    job: bytes
+    channel: bytes
+    sequence: int
+    amount: int
+    price: int
+    voucher_signature: bytes
+    state: JobState
+    receipt: str = ""
+    body: bytes = b""
+    created: int = 0
+
+
+@dataclass(frozen=True)
+class ChannelAccount:
+    """Where a channel stands: `owed` sums the prices of running and finished jobs."""
+
+    channel: bytes
+    last_sequence: int = 0
+    owed: int = 0
+    redeemed: int = 0
+
+
+class Journal:
+    """Jobs and redemptions. Amounts are stored as text: SQLite integers end at 2^63."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def find(self, job: bytes) -> Job | None:
+        row = self._one("SELECT * FROM jobs WHERE job = ?", job)
+        return None if row is None else _job(row)
+
+    def account(self, channel: bytes) -> ChannelAccount:
+        row = self._one(
+            "SELECT last_sequence, owed, redeemed FROM channels WHERE channel = ?", channel
+        )
+        if row is None:
+            return ChannelAccount(channel)
+        last_sequence, owed, redeemed = row
+        return ChannelAccount(channel, last_sequence, int(owed), int(redeemed))
+
+    def accept(self, job: Job) -> None:
+        """Write the voucher down; a (channel, sequence) pair can be accepted once."""
+        account = self.account(job.channel)
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO jobs (job, channel, sequence, amount, price, voucher_signature,"
+                " state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    job.job,
+                    job.channel,
+                    job.sequence,
+                    str(job.amount),
+                    str(job.price),
+                    job.voucher_signature,
+                    JobState.ACCEPTED,
+                    job.created,
+                ),
+            )
+            db.execute(
+                "INSERT INTO channels (channel, last_sequence, owed) VALUES (?, ?, ?)"
+                " ON CONFLICT (channel) DO UPDATE SET"
+                " last_sequence = excluded.last_sequence, owed = excluded.owed",
+                (job.channel, job.sequence, str(account.owed + job.price)),
+            )
+
+    def finish(self, job: bytes, receipt: str, body: bytes) -> None:
+        """The answer exists: keep it before anybody sees it."""
+        with self._transaction() as db:
+            _move(db, job, JobState.DONE, receipt, body)
+
+    def fail(self, job: Job) -> None:
+        """The job has no result: it is owed nothing, and its voucher counts for later jobs."""
+        account = self.account(job.channel)
+        with self._transaction() as db:
+            _move(db, job.job, JobState.FAILED, "", b"")
+            db.execute(
+                "UPDATE channels SET owed = ? WHERE channel = ?",
+                (str(account.owed - job.price), job.channel),
+            )
+
+    def best_voucher(self, channel: bytes) -> Job | None:
+        """The finished job with the highest cumulative amount: the voucher worth redeeming."""
+        row = self._one(
+            "SELECT * FROM jobs WHERE channel = ? AND state = ?"
+            " ORDER BY LENGTH(amount) DESC, amount DESC, sequence DESC LIMIT 1",
+            channel,
+            JobState.DONE,
+        )
+        return None if row is None else _job(row)
+
+    def channels(self) -> list[bytes]:
+        """Every channel that ever paid here."""
+        return [bytes(row[0]) for row in self._db.execute("SELECT channel FROM channels")]
+
+    def record_redemption(self, channel: bytes, amount: int) -> None:
+        """Remember the cumulative amount that the chain has paid out for this channel."""
+        with self._transaction() as db:
+            db.execute("UPDATE channels SET redeemed = ? WHERE channel = ?", (str(amount), channel))
+
+    def counts(self) -> dict[str, int]:
+        """Jobs by state."""
+        return dict(self._db.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and on disk (surviving the process) when it ends."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _one(self, statement: str, *parameters: object) -> Any:
+        return self._db.execute(statement, parameters).fetchone()
+
+
+def _move(db: sqlite3.Connection, job: bytes, state: JobState, receipt: str, body: bytes) -> None:
+    cursor = db.execute(
+        "UPDATE jobs SET state = ?, receipt = ?, body = ? WHERE job = ? AND state = ?",
+        (state, receipt, body, job, JobState.ACCEPTED),
+    )
+    if cursor.rowcount != 1:
+        raise InternalError(f"job {job.hex()} cannot become {state}: it is not accepted")
+
+
+def _job(row: Any) -> Job:
+    job, channel, sequence, amount, price, signature, state, receipt, body, created = row
+    return Job(
+        job=bytes(job),
+        channel=bytes(channel),
+        sequence=sequence,
+        amount=int(amount),
+        price=int(price),
+        voucher_signature=bytes(signature),
+        state=JobState(state),
+        receipt=receipt,
+        body=bytes(body),
+        created=created,
+    )
