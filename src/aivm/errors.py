@@ -3,7 +3,8 @@
     AivmError
     ├── BadInput            the caller gave something that cannot be used     (exit 2, HTTP 400)
     │   ├── MalformedModel, UnsupportedModel, MalformedProgram, WrongTensor, TooLarge,
-    │   │   MalformedPackage, MalformedReceipt, MalformedAddress, UnknownEngine, InvalidIndex
+    │   │   MalformedPackage, MalformedReceipt, MalformedAddress, UnknownEngine, InvalidIndex,
+    │   │   MalformedConfig
     ├── VerificationError   bytes or claims do not match what was promised    (exit 3, HTTP 409)
     │   ├── Mismatch, TamperedContent, BadSignature
     ├── Denied              a rule of the protocol refuses it                 (exit 4, HTTP 402/403/404)
@@ -19,6 +20,7 @@ Messages never hold a secret (key, voucher, plaintext input).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -120,6 +122,12 @@ class InvalidIndex(BadInput):
     code = "AIVM-E0110"
 
 
+class MalformedConfig(BadInput):
+    """A configuration file, address book or key file breaks its format or names an unknown setting."""
+
+    code = "AIVM-E0111"
+
+
 # --- bytes or claims do not match -------------------------------------------------------------------
 
 
@@ -188,9 +196,24 @@ class InsufficientFunds(Denied):
 
 
 class ChainRejected(Denied):
-    """A transaction reverted; the message names the contract's own error."""
+    """A transaction reverted; the message names the contract's own error.
+
+    `error` is that error's name ("" if the chain gave none) and `arguments` its arguments by name.
+    """
 
     code = "AIVM-E0305"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        error: str = "",
+        arguments: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.error = error
+        self.arguments = dict(arguments or {})
 
 
 # --- something needed cannot be reached ----------------------------------------------------------------
