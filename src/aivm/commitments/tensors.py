@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable
 from hashlib import sha256
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +27,9 @@ _MAX_DIMENSION = 2**32 - 1
 _HEADER = struct.Struct(">BBB8I")
 _TENSOR_TAG = 0x02
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
-_NUMPY_DTYPES: dict[DType, np.dtype[np.generic]] = {
+_NUMPY_DTYPES: dict[DType, np.dtype[Any]] = {
     DType.F32: np.dtype("<f4"),
     DType.F16: np.dtype("<u2"),
     DType.BF16: np.dtype("<u2"),
@@ -50,7 +51,7 @@ _DTYPE_OF = {
 }
 
 
-def numpy_dtype(dtype: DType) -> np.dtype[np.generic]:
+def numpy_dtype(dtype: DType) -> np.dtype[Any]:
     """The numpy type that carries `dtype`; F16 and BF16 travel as their bits in uint16."""
     return _NUMPY_DTYPES[dtype]
 

@@ -1,1 +1,43 @@
-"""TBD"""
+"""Receipts and vouchers: what providers claim and clients promise, signed under EIP-712."""
+
+from aivm.receipts.addresses import ZERO_ADDRESS, checked_address
+from aivm.receipts.document import (
+    SignedReceipt,
+    SignedVoucher,
+    parse_receipt,
+    parse_voucher,
+    sign_receipt,
+    sign_voucher,
+)
+from aivm.receipts.eip712 import Domain
+from aivm.receipts.jobs import NO_CHANNEL, job_id
+from aivm.receipts.receipt import Receipt, Tier, local_receipt
+from aivm.receipts.signing import Signer, address_of, recover_address, sign_digest
+from aivm.receipts.verify import Check, Expectation, Verdict, verify_receipt
+from aivm.receipts.voucher import Voucher
+
+__all__ = [
+    "NO_CHANNEL",
+    "ZERO_ADDRESS",
+    "Check",
+    "Domain",
+    "Expectation",
+    "Receipt",
+    "SignedReceipt",
+    "SignedVoucher",
+    "Signer",
+    "Tier",
+    "Verdict",
+    "Voucher",
+    "address_of",
+    "checked_address",
+    "job_id",
+    "local_receipt",
+    "parse_receipt",
+    "parse_voucher",
+    "recover_address",
+    "sign_digest",
+    "sign_receipt",
+    "sign_voucher",
+    "verify_receipt",
+]

@@ -1,0 +1,113 @@
+"""JSON with one meaning and one spelling, for documents that are hashed or signed.
+
+`parse` refuses what parsers read differently: duplicate keys, floats and NaN, integers of 2^53 and
+more, strings that are not NFC or not encodable, a byte order mark. `parse_canonical` also demands
+the RFC 8785 spelling, so that equal values are equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any, NoReturn
+
+import rfc8785
+
+from aivm.errors import AivmError
+
+MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 32
+_BRACKETS_AND_STRINGS = re.compile(rb'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_MAX_DIGITS = len(str(MAX_INTEGER)) + 1  # with a sign
+
+
+class _Refused(ValueError):
+    """Carries the reason out of the parser's hooks."""
+
+
+def parse(data: bytes, error: type[AivmError]) -> Any:
+    """The JSON value in `data`; raises `error` with the reason where it is not strict JSON."""
+    try:
+        _check_depth(data)
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_no_float,
+            parse_constant=_no_float,
+        )
+        _check_strings(value)
+    except _Refused as refused:
+        raise error(f"not strict JSON: {refused}") from None
+    except ValueError as problem:  # invalid UTF-8 and every syntax error
+        raise error(f"not JSON: {problem}") from None
+    return value
+
+
+def parse_canonical(data: bytes, error: type[AivmError]) -> Any:
+    """As `parse`, and `data` must be exactly the RFC 8785 bytes of its value."""
+    value = parse(data, error)
+    if rfc8785.dumps(value) != data:
+        raise error("not canonical JSON: the bytes differ from their RFC 8785 form")
+    return value
+
+
+def dumps(value: Any, error: type[AivmError]) -> bytes:
+    """The RFC 8785 bytes of a value; raises `error` for what `parse_canonical` would not read."""
+    try:
+        data = rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError, ValueError) as problem:
+        raise error(f"cannot be written as canonical JSON: {problem}") from None
+    parse(data, error)
+    return data
+
+
+def _check_depth(data: bytes) -> None:
+    """Bounds the nesting before the parser sees it: CPython's can exhaust the C stack."""
+    depth = 0
+    for match in _BRACKETS_AND_STRINGS.finditer(data):
+        token = match[0]
+        if token in b"[{":
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise _Refused(f"nested more than {MAX_DEPTH} deep")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keyed: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in keyed:
+            raise _Refused(f"key {key[:40]!a} is there twice")
+        keyed[key] = value
+    return keyed
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS or abs(int(digits)) > MAX_INTEGER:
+        raise _Refused("an integer is outside -(2^53-1)..2^53-1")
+    if digits == "-0":
+        raise _Refused("an integer is minus zero")
+    return int(digits)
+
+
+def _no_float(text: str) -> NoReturn:
+    raise _Refused(f"{text[:40]!a} is not an integer")
+
+
+def _check_strings(value: Any) -> None:
+    """Every string must be NFC and free of lone surrogates. Parsing has bounded the depth."""
+    if isinstance(value, str):
+        if not unicodedata.is_normalized("NFC", value):
+            raise _Refused(f"string {value[:40]!a} is not in Unicode normal form C")
+        if not value.isascii():
+            value.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, a ValueError
+    elif isinstance(value, list):
+        for item in value:
+            _check_strings(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_strings(key)
+            _check_strings(item)

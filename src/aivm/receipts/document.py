@@ -1,0 +1,168 @@
+"""`receipt.json` and voucher documents: strict in, canonical out.
+
+    {"type": "aivm.receipt.v1", "chain_id": 31337, "contract": "0x...", "receipt": {...},
+     "signature": "0x..." | null}
+    {"type": "aivm.voucher.v1", "chain_id": 31337, "contract": "0x...", "voucher": {...},
+     "signature": "0x..."}
+
+Byte strings and addresses are 0x-prefixed hexadecimal, integers are JSON integers; a voucher's
+amount is a decimal string, because token units pass 2^53. A receipt without a signature is local.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aivm.commitments import canonical_json
+from aivm.errors import MalformedAddress, MalformedReceipt, TooLarge
+from aivm.receipts.eip712 import Domain
+from aivm.receipts.fields import SignedStruct
+from aivm.receipts.receipt import Receipt, Tier
+from aivm.receipts.signing import SIGNATURE_BYTES, Signer, recover_address
+from aivm.receipts.voucher import Voucher
+
+MAX_DOCUMENT_BYTES = 16 * 1024
+_HEX = re.compile(r"0x[0-9a-f]*")
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,38}")
+
+Struct = TypeVar("Struct", bound=SignedStruct)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """A receipt, the domain it counts in, and the provider's signature (None: a local run)."""
+
+    domain: Domain
+    receipt: Receipt
+    signature: bytes | None
+
+    def __post_init__(self) -> None:
+        local = self.receipt.tier is Tier.LOCAL
+        if local and self.signature is not None:
+            raise MalformedReceipt("a local receipt carries no signature")
+        if not local and self.signature is None:
+            raise MalformedReceipt(f"a receipt of tier {self.receipt.tier.name} must be signed")
+        _check_signature_length(self.signature)
+
+    def to_json(self) -> bytes:
+        """The canonical bytes of `receipt.json`."""
+        return _emit("receipt", self.domain, self.receipt, self.signature)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedVoucher:
+    """A voucher, the domain it counts in, and the client's signature."""
+
+    domain: Domain
+    voucher: Voucher
+    signature: bytes
+
+    def __post_init__(self) -> None:
+        _check_signature_length(self.signature)
+
+    def signer(self) -> str:
+        """The address that signed. Raises BadSignature."""
+        return recover_address(self.voucher.digest(self.domain), self.signature)
+
+    def to_json(self) -> bytes:
+        """The canonical bytes of the document."""
+        return _emit("voucher", self.domain, self.voucher, self.signature)
+
+
+def sign_receipt(receipt: Receipt, domain: Domain, signer: Signer) -> SignedReceipt:
+    """`receipt` signed by a provider's hot key."""
+    return SignedReceipt(domain, receipt, signer.sign_digest(receipt.digest(domain)))
+
+
+def sign_voucher(voucher: Voucher, domain: Domain, signer: Signer) -> SignedVoucher:
+    """`voucher` signed by the channel's client."""
+    return SignedVoucher(domain, voucher, signer.sign_digest(voucher.digest(domain)))
+
+
+def parse_receipt(data: bytes) -> SignedReceipt:
+    """Reads `receipt.json`. Raises MalformedReceipt or TooLarge; checks form, not truth."""
+    domain, receipt, signature = _parse(data, "receipt", Receipt)
+    return SignedReceipt(domain, receipt, signature)
+
+
+def parse_voucher(data: bytes) -> SignedVoucher:
+    """Reads a voucher document. Raises MalformedReceipt or TooLarge; checks form, not truth."""
+    domain, voucher, signature = _parse(data, "voucher", Voucher)
+    if signature is None:
+        raise MalformedReceipt("a voucher must be signed")
+    return SignedVoucher(domain, voucher, signature)
+
+
+def _emit(name: str, domain: Domain, struct: SignedStruct, signature: bytes | None) -> bytes:
+    document = {
+        "type": f"aivm.{name}.v1",
+        "chain_id": domain.chain_id,
+        "contract": domain.contract,
+        name: {
+            field: _field_to_json(kind, getattr(struct, field)) for field, kind in struct.FIELDS
+        },
+        "signature": None if signature is None else "0x" + signature.hex(),
+    }
+    return canonical_json.dumps(document, MalformedReceipt)
+
+
+def _parse(data: bytes, name: str, struct: type[Struct]) -> tuple[Domain, Struct, bytes | None]:
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise TooLarge(f"a {name} document of {len(data)} bytes is over {MAX_DOCUMENT_BYTES}")
+    document = canonical_json.parse(data, MalformedReceipt)
+    _check_keys(document, ("type", "chain_id", "contract", name, "signature"), "the document")
+    if document["type"] != f"aivm.{name}.v1":
+        raise MalformedReceipt(f"type is {document['type']!a}, not 'aivm.{name}.v1'")
+    body = document[name]
+    _check_keys(body, tuple(field for field, _ in struct.FIELDS), f"{name!r}")
+    signature = document["signature"]
+    try:
+        domain = Domain(document["chain_id"], document["contract"])
+        values = {field: _field_from_json(kind, body[field]) for field, kind in struct.FIELDS}
+        parsed = struct(**values)
+        return domain, parsed, None if signature is None else _bytes_from_json(signature)
+    except (MalformedAddress, ValueError) as problem:
+        raise MalformedReceipt(f"{name} document: {problem}") from None
+
+
+def _check_keys(value: Any, expected: tuple[str, ...], where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise MalformedReceipt(f"{where} is not a JSON object")
+    for missing in expected:
+        if missing not in value:
+            raise MalformedReceipt(f"{where} lacks field {missing!r}")
+    for unknown in value:
+        if unknown not in expected:
+            raise MalformedReceipt(f"{where} has an unknown field {unknown!a}")
+
+
+def _field_to_json(kind: str, value: Any) -> str | int:
+    if kind == "bytes32":
+        return "0x" + str(value.hex())
+    if kind == "uint128":
+        return str(value)
+    return int(value) if kind.startswith("uint") else str(value)
+
+
+def _field_from_json(kind: str, value: Any) -> Any:
+    if kind == "bytes32":
+        return _bytes_from_json(value)
+    if kind == "uint128":
+        if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+            raise ValueError(f"{value!a} is not a decimal amount")
+        return int(value)
+    return value
+
+
+def _bytes_from_json(value: Any) -> bytes:
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise ValueError(f"{value!a} is not 0x and lower-case hexadecimal digits")
+    return bytes.fromhex(value[2:])
+
+
+def _check_signature_length(signature: bytes | None) -> None:
+    if signature is not None and len(signature) != SIGNATURE_BYTES:
+        raise MalformedReceipt(f"signature has {len(signature)} bytes, not {SIGNATURE_BYTES}")
