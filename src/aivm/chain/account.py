@@ -1,4 +1,4 @@
-"""`Account`: a secp256k1 key that signs digests and EIP-1559 transactions, and never shows itself."""
+"""`Account`: a secp256k1 key that signs digests and EIP-1559 transactions, and stays hidden."""
 
 from __future__ import annotations
 
