@@ -11,8 +11,6 @@ A setting is taken from the first of these places that names it:
 The class `Config` is the one table: environment variables, help and documentation follow from it.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 import tomllib
