@@ -42,6 +42,9 @@ NUMPY_DTYPES: dict[DType, np.dtype[Any]] = {
     DType.I64: np.dtype("<i8"),
 }
 
+# What lives in this room beside the engines.
+_NOT_ENGINES = frozenset({"base", "plan"})
+
 
 class Executable(Protocol):
     """One loaded program. Not thread-safe: one run, or one unfinished trace, at a time."""
@@ -83,8 +86,8 @@ class Engine(Protocol):
 
 def engine_names() -> list[str]:
     """The engines that exist, whether or not they can run on this machine."""
-    found = (module.name for module in pkgutil.iter_modules(engines.__path__))
-    return sorted(name for name in found if name != "base")
+    found = {module.name for module in pkgutil.iter_modules(engines.__path__)}
+    return sorted(found - _NOT_ENGINES)
 
 
 def open_engine(

@@ -3,6 +3,10 @@
 Operands are *value ids*: inputs come first (0, 1, ...), then constants, then the results of the
 instructions in order. Every instruction produces exactly one tensor. Shapes are static.
 A tensor is always dense and row-major, so "viewed as (a, b, c)" below costs nothing.
+
+No result holds another NaN than the canonical one, whatever the instruction; NaNs of inputs and
+constants are read as the canonical one. So an engine may replace those once, at its door: from
+there on, moving elements is copying bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ MAX_OPERANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """Dtype and static shape of a tensor."""
+    """Dtype and static shape of a tensor: at most MAX_RANK dimensions, any of which may be 0."""
 
     dtype: DType
     shape: tuple[int, ...]
@@ -35,7 +39,10 @@ class TensorType:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """result[i] = function(operand[i], ...), each operand broadcast to the result as numpy does."""
+    """result[i] = function(operand[i], ...), each operand broadcast to the result as numpy does.
+
+    `isa.signatures` has the arity and the dtypes of each function.
+    """
 
     function: Function
     operands: tuple[int, ...]
@@ -47,7 +54,7 @@ class MatMul:
     """result[..., m, n] = chain over k, ascending from +0, of fma(a[..., m, k], b[..., k, n], acc).
 
     F32 only. `transpose_a` says that a is stored [..., k, m], `transpose_b` that b is [..., n, k].
-    Leading dimensions broadcast. Both operands have rank 2 or more.
+    Leading dimensions broadcast to the result's. Operands and result have rank 2 or more.
     """
 
     operands: tuple[int, int]
@@ -61,7 +68,9 @@ class Reduce:
     """The operand, viewed as (outer, length, inner), reduced over `length` to (outer, inner).
 
     `type.shape` may be any shape with outer * inner elements. F32 SUM uses the 16-lane order of
-    numerics 1; every other reduction is one ascending chain.
+    numerics 1; every other reduction is one ascending chain. SUM and PROD keep the operand's dtype
+    (integers wrap) and have a value for length 0; ARG_MAX and ARG_MIN point at the first NaN if
+    there is one.
     """
 
     function: Reduction
@@ -74,12 +83,13 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Copies elements: transpose, slice, flip, expand, reshape, pad and im2col windows are one family.
+    """Copies elements: transpose, slice, flip, expand, reshape, pad and windows are one family.
 
     The operand is viewed with shape `source` (same number of elements). Result dimension d walks
     along source axis `axes[d]` (-1: along none, a broadcast) by `steps[d]` per index, so the source
     coordinate on axis a is `origins[a] + sum(index[d] * steps[d] for d with axes[d] == a)`.
     Where any coordinate lies outside [0, source[a]) the result is `fill` (a bit pattern).
+    A dimension that walks along no axis has step 0.
     """
 
     operands: tuple[int]
@@ -96,7 +106,7 @@ class Gather:
     """result[o, j, i] = data[o, index[j], i]; data viewed as (outer, size, inner), index flattened.
 
     Operands are (data, index); index is I32 or I64, a negative index counts from the end. An index
-    outside [-size, size) gives zero bits *and a fault*: engines raise InvalidIndex and give no result.
+    outside [-size, size) is zero bits *and a fault*: engines raise InvalidIndex and give nothing.
     """
 
     operands: tuple[int, int]
@@ -130,7 +140,10 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Iota:
-    """result viewed as (outer, length, inner): start + step * index on the middle axis (I32, I64, wrapping)."""
+    """result viewed as (outer, length, inner): start + step * index on the middle axis.
+
+    I32 or I64, wrapping.
+    """
 
     type: TensorType
     length: int

@@ -28,7 +28,7 @@ class Opcode(IntEnum):
 
 
 class Function(IntEnum):
-    """Scalar function of a MAP instruction. The operand and result dtypes are in `isa.signatures`."""
+    """Scalar function of a MAP instruction; `isa.signatures` has the dtypes it takes and gives."""
 
     # unary
     NEG = 0x01

@@ -1,0 +1,95 @@
+"""The price of a program: a static function of its shapes, known before a run and beyond dispute.
+
+The unit is one multiply-add. An instruction costs a fixed part, its scalar steps, and the bytes it
+reads and writes at 16 bytes a unit. An operand is counted once however often it is read, so that
+engines are free to keep it in a cache or to fetch it again. Prices are part of the protocol: they
+do not follow a machine's speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aivm.isa.instructions import (
+    Cast,
+    Concat,
+    Fill,
+    Gather,
+    Instruction,
+    Iota,
+    Map,
+    MatMul,
+    Move,
+    Reduce,
+    TensorType,
+)
+from aivm.isa.opcodes import Function
+from aivm.isa.program import Program
+
+BYTES_PER_UNIT = 16
+PER_INSTRUCTION = 64  # finding the instruction and its operands
+ADDRESS_STEPS = 1  # finding what goes into an element that is not computed
+CAST_STEPS = 2
+
+# Scalar steps of one element, for every function that takes more than one: about the number of base
+# operations of its program in numerics 1, and fixed here even if that program is ever rewritten.
+STEPS: dict[Function, int] = {
+    Function.DIV: 4,
+    Function.RECIPROCAL: 4,
+    Function.SQRT: 4,
+    Function.MOD: 4,
+    Function.FMOD: 4,
+    Function.EXP: 20,
+    Function.LOG: 24,
+    Function.TANH: 36,
+    Function.ERF: 44,
+    Function.SIGMOID: 26,
+    Function.SIN: 40,
+    Function.COS: 40,
+    Function.SOFTPLUS: 48,
+    Function.POW: 64,
+}
+
+Operands = Sequence[TensorType]
+
+
+def gas_units(program: Program) -> int:
+    """The price of one run of a valid program, in gas units."""
+    types = program.value_types
+    return sum(
+        instruction_gas(instruction, [types[operand] for operand in instruction.operands])
+        for instruction in program.instructions
+    )
+
+
+def instruction_gas(instruction: Instruction, operands: Sequence[TensorType]) -> int:
+    """The price of one valid instruction with operands of these types, in gas units."""
+    moved = -(-_moved_bytes(instruction, operands) // BYTES_PER_UNIT)
+    return PER_INSTRUCTION + _scalar_steps(instruction, operands) + moved
+
+
+def _scalar_steps(instruction: Instruction, operands: Sequence[TensorType]) -> int:
+    elements = instruction.type.elements
+    match instruction:
+        case Map():
+            return elements * STEPS.get(instruction.function, 1)
+        case MatMul():
+            return elements * operands[0].shape[-2 if instruction.transpose_a else -1]
+        case Reduce():
+            return operands[0].elements
+        case Cast():
+            return elements * CAST_STEPS
+        case Move() | Gather() | Concat() | Iota() | Fill():
+            return elements * ADDRESS_STEPS
+
+
+def _moved_bytes(instruction: Instruction, operands: Sequence[TensorType]) -> int:
+    result = instruction.type.size_bytes
+    match instruction:
+        case Gather():
+            return 2 * result + operands[1].size_bytes
+        # Only what arrives is read: a slice of a large tensor is as cheap as its result is small.
+        case Move() | Concat():
+            return 2 * result
+        case _:
+            return result + sum(operand.size_bytes for operand in operands)
