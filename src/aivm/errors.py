@@ -4,7 +4,7 @@
     ├── BadInput            the caller gave something that cannot be used     (exit 2, HTTP 400)
     │   ├── MalformedModel, UnsupportedModel, MalformedProgram, WrongTensor, TooLarge,
     │   │   MalformedPackage, MalformedReceipt, MalformedAddress, UnknownEngine, InvalidIndex,
-    │   │   MalformedConfig
+    │   │   MalformedConfig, MalformedBlock
     ├── VerificationError   bytes or claims do not match what was promised    (exit 3, HTTP 409)
     │   ├── Mismatch, TamperedContent, BadSignature
     ├── Denied              a rule of the protocol refuses it                 (exit 4, HTTP 402/403/404)
@@ -126,6 +126,12 @@ class MalformedConfig(BadInput):
     """A configuration file, address book or key file breaks its format or names an unknown setting."""
 
     code = "AIVM-E0111"
+
+
+class MalformedBlock(BadInput):
+    """A dag-pb, UnixFS or CAR structure breaks its format, or a form of it that AIVM does not read."""
+
+    code = "AIVM-E0112"
 
 
 # --- bytes or claims do not match -------------------------------------------------------------------
