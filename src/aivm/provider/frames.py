@@ -1,6 +1,6 @@
 """Messages between the agent and its own worker process, over pipes: a JSON header, then raw bytes.
 
-    u32 big-endian length of the header | header | blobs, whose sizes the header lists
+u32 big-endian length of the header | header | blobs, whose sizes the header lists
 """
 
 from __future__ import annotations

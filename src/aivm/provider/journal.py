@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from aivm.errors import InternalError
+from aivm.errors import InternalError, PaymentRefused
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -33,8 +33,8 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE TABLE IF NOT EXISTS channels (
     channel BLOB PRIMARY KEY,
-    last_sequence INTEGER NOT NULL,
     owed TEXT NOT NULL,
+    covered TEXT NOT NULL,
     redeemed TEXT NOT NULL DEFAULT '0'
 );
 """
@@ -66,11 +66,15 @@ class Job:
 
 @dataclass(frozen=True)
 class ChannelAccount:
-    """Where a channel stands: `owed` sums the prices of running and finished jobs."""
+    """Where a channel stands, in token base units.
+
+    `owed` sums the prices of running and finished jobs, `covered` is the highest amount that a
+    voucher promised, `redeemed` what the chain has paid out.
+    """
 
     channel: bytes
-    last_sequence: int = 0
     owed: int = 0
+    covered: int = 0
     redeemed: int = 0
 
 
@@ -92,17 +96,19 @@ class Journal:
         return None if row is None else _job(row)
 
     def account(self, channel: bytes) -> ChannelAccount:
-        row = self._one(
-            "SELECT last_sequence, owed, redeemed FROM channels WHERE channel = ?", channel
-        )
+        row = self._one("SELECT owed, covered, redeemed FROM channels WHERE channel = ?", channel)
         if row is None:
             return ChannelAccount(channel)
-        last_sequence, owed, redeemed = row
-        return ChannelAccount(channel, last_sequence, int(owed), int(redeemed))
+        owed, covered, redeemed = row
+        return ChannelAccount(channel, int(owed), int(covered), int(redeemed))
 
     def accept(self, job: Job) -> None:
-        """Write the voucher down; a (channel, sequence) pair can be accepted once."""
+        """Write the voucher down. Raises PaymentRefused if its sequence was used before."""
         account = self.account(job.channel)
+        if self._one(
+            "SELECT 1 FROM jobs WHERE channel = ? AND sequence = ?", job.channel, job.sequence
+        ):
+            raise PaymentRefused(f"voucher {job.sequence} of this channel was already used")
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO jobs (job, channel, sequence, amount, price, voucher_signature,"
@@ -119,10 +125,14 @@ class Journal:
                 ),
             )
             db.execute(
-                "INSERT INTO channels (channel, last_sequence, owed) VALUES (?, ?, ?)"
+                "INSERT INTO channels (channel, owed, covered) VALUES (?, ?, ?)"
                 " ON CONFLICT (channel) DO UPDATE SET"
-                " last_sequence = excluded.last_sequence, owed = excluded.owed",
-                (job.channel, job.sequence, str(account.owed + job.price)),
+                " owed = excluded.owed, covered = excluded.covered",
+                (
+                    job.channel,
+                    str(account.owed + job.price),
+                    str(max(account.covered, job.amount)),
+                ),
             )
 
     def finish(self, job: bytes, receipt: str, body: bytes) -> None:
@@ -140,13 +150,21 @@ class Journal:
                 (str(account.owed - job.price), job.channel),
             )
 
-    def best_voucher(self, channel: bytes) -> Job | None:
-        """The finished job with the highest cumulative amount: the voucher worth redeeming."""
+    def redeemable(self, channel: bytes) -> Job | None:
+        """The job whose voucher is to be redeemed: the smallest one that covers what is owed.
+
+        A voucher may promise more than is owed, because jobs before it failed; an honest provider
+        takes no more than it must.
+        """
+        account = self.account(channel)
+        if account.owed <= account.redeemed:
+            return None
         row = self._one(
-            "SELECT * FROM jobs WHERE channel = ? AND state = ?"
-            " ORDER BY LENGTH(amount) DESC, amount DESC, sequence DESC LIMIT 1",
+            "SELECT * FROM jobs WHERE channel = ? AND (LENGTH(amount), amount) >= (?, ?)"
+            " ORDER BY LENGTH(amount), amount, sequence DESC LIMIT 1",
             channel,
-            JobState.DONE,
+            len(str(account.owed)),
+            str(account.owed),
         )
         return None if row is None else _job(row)
 

@@ -26,9 +26,7 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._models: set[str] = set()
 
-    async def run(
-        self, model: str, path: Path, entry: str, inputs: Sequence[bytes]
-    ) -> list[bytes]:
+    async def run(self, model: str, path: Path, entry: str, inputs: Sequence[bytes]) -> list[bytes]:
         """Outputs of one run, as raw bytes; ConnectionError if the worker died."""
         await self._ensure_started()
         if model not in self._models:
@@ -100,9 +98,7 @@ class WorkerPool:
         """Process ids of the running workers."""
         return [worker.pid for worker in self._all if worker.pid is not None]
 
-    async def run(
-        self, model: str, path: Path, entry: str, inputs: Sequence[bytes]
-    ) -> list[bytes]:
+    async def run(self, model: str, path: Path, entry: str, inputs: Sequence[bytes]) -> list[bytes]:
         """Run one program; raises the engine's own error, DeadlineExceeded or EngineUnavailable."""
         worker = await self._idle.get()
         try:

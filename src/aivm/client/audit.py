@@ -1,0 +1,54 @@
+"""Auditing a receipt: run the program again, on any engine, and compare for equality of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from aivm.client.local import LocalModel, in_order
+from aivm.errors import Mismatch
+from aivm.receipts import Check, Expectation, SignedReceipt, Verdict, verify_receipt
+
+Array = np.ndarray[Any, Any]
+
+
+def audit(
+    signed: SignedReceipt,
+    model: LocalModel,
+    inputs: Mapping[str, Array],
+    *,
+    outputs: Sequence[Array] | None = None,
+    hot_key: str | None = None,
+) -> Verdict:
+    """Every check on the receipt, ending with re-execution.
+
+    `inputs` by name; `outputs`, where given, are the arrays that came with the receipt; `hot_key` is
+    the provider's registered key. Returns the verdict; raises only for bad input.
+    """
+    prepared = model.prepare({name: np.shape(array) for name, array in inputs.items()})
+    ordered = in_order(prepared.input_names, inputs)
+    recomputed = prepared.executable.run(ordered)
+    offline = verify_receipt(
+        signed,
+        Expectation(
+            model=model.model_id,
+            program=prepared.program,
+            inputs=ordered,
+            outputs=outputs,
+            hot_key=hot_key,
+        ),
+    )
+    repeated = verify_receipt(
+        signed, Expectation(program=prepared.program, outputs=recomputed, hot_key=hot_key)
+    )
+    claim = next(check for check in repeated.checks if check.name == "outputs")
+    return Verdict((*offline.checks, Check("re-execution", claim.ok, claim.detail)))
+
+
+def demand(verdict: Verdict) -> None:
+    """Raise Mismatch, naming the failed checks, unless all of them held."""
+    failed = [f"{check.name}: {check.detail}" for check in verdict.checks if not check.ok]
+    if failed:
+        raise Mismatch("the receipt does not hold: " + "; ".join(failed))

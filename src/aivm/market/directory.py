@@ -1,0 +1,140 @@
+"""Who serves a model: providers from the chain's directory, asked for their terms, with reasons.
+
+The chain says who is staked and under which hot key; the provider says what it serves and at which
+price. A provider that lies about the former is left out; one that lies about the latter is caught
+by the first receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from aivm import host
+from aivm.chain import Chain, ProviderInfo
+from aivm.errors import AivmError, NotFound, ProviderUnreachable
+
+MAX_TERMS_BYTES = 1 << 20
+TERMS_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class ProviderTerms:
+    """A provider's own word about itself; prices are token base units per run."""
+
+    provider: str
+    endpoint: str
+    hot_key: str
+    chain_id: int
+    expiry_margin_seconds: int
+    # (model id, program root) -> price
+    prices: Mapping[tuple[bytes, bytes], int]
+    latency_seconds: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered provider, its terms if it gave any, and why it cannot be used (or "")."""
+
+    provider: str
+    endpoint: str
+    terms: ProviderTerms | None
+    price: int
+    reason: str
+
+
+class Directory:
+    """Finds providers; holds no state of its own."""
+
+    def __init__(self, chain: Chain, session: aiohttp.ClientSession) -> None:
+        self._chain = chain
+        self._session = session
+
+    async def candidates(self, model: bytes, program: bytes) -> list[Candidate]:
+        """Every registered provider, cheapest usable first; the others say why not."""
+        registered = await self._chain.staking.providers()
+        found = await asyncio.gather(
+            *(self._candidate(address, info, model, program) for address, info in registered)
+        )
+        return sorted(found, key=_rank)
+
+    async def choose(self, model: bytes, program: bytes, *, max_price: int | None) -> Candidate:
+        """The best candidate. Raises NotFound listing every candidate's reason."""
+        candidates = await self.candidates(model, program)
+        for candidate in candidates:
+            if not candidate.reason and (max_price is None or candidate.price <= max_price):
+                return candidate
+        raise NotFound("no provider can run this program", hint=_reasons(candidates, max_price))
+
+    async def _candidate(
+        self, address: str, info: ProviderInfo, model: bytes, program: bytes
+    ) -> Candidate:
+        def because(reason: str, terms: ProviderTerms | None = None) -> Candidate:
+            return Candidate(address, info.endpoint, terms, 0, reason)
+
+        if not info.active:
+            return because("not active: paused or staked too little")
+        try:
+            terms = await fetch_terms(self._session, info.endpoint)
+        except AivmError as error:
+            return because(error.message)
+        if terms.provider != address or terms.hot_key != info.hot_key:
+            return because("its keys are not those registered on chain", terms)
+        if terms.chain_id != self._chain.chain_id:
+            return because("it serves another chain", terms)
+        price = terms.prices.get((model, program))
+        if price is None:
+            return because("it does not serve this program", terms)
+        return Candidate(address, info.endpoint, terms, price, "")
+
+
+async def fetch_terms(session: aiohttp.ClientSession, endpoint: str) -> ProviderTerms:
+    """A provider's terms. Raises ProviderUnreachable for silence, nonsense or excess."""
+    started = host.monotonic()
+    timeout = aiohttp.ClientTimeout(total=TERMS_TIMEOUT_SECONDS)
+    try:
+        async with session.get(f"{endpoint}/aivm/v1/provider", timeout=timeout) as response:
+            body = await response.content.read(MAX_TERMS_BYTES)
+            if response.status != 200 or not response.content.at_eof():
+                raise ProviderUnreachable(f"{endpoint} answered {response.status} to a terms query")
+        return _parse(endpoint, json.loads(body), host.monotonic() - started)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise ProviderUnreachable(f"{endpoint} does not answer ({type(error).__name__})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProviderUnreachable(f"{endpoint} gave malformed terms ({error})") from None
+
+
+def _parse(endpoint: str, document: Any, latency_seconds: float) -> ProviderTerms:
+    prices = {
+        (bytes.fromhex(model["model"]), bytes.fromhex(program["program"])): int(program["price"])
+        for model in document["models"]
+        for program in model["programs"]
+    }
+    return ProviderTerms(
+        provider=str(document["provider"]),
+        endpoint=endpoint,
+        hot_key=str(document["hot_key"]),
+        chain_id=int(document["chain_id"]),
+        expiry_margin_seconds=int(document["expiry_margin_seconds"]),
+        prices=prices,
+        latency_seconds=latency_seconds,
+    )
+
+
+def _rank(candidate: Candidate) -> tuple[bool, int, float]:
+    latency = candidate.terms.latency_seconds if candidate.terms else 0.0
+    return bool(candidate.reason), candidate.price, latency
+
+
+def _reasons(candidates: Sequence[Candidate], max_price: int | None) -> str:
+    if not candidates:
+        return "No provider is registered on this network."
+    return "; ".join(
+        f"{candidate.endpoint}: {candidate.reason or f'price {candidate.price} over {max_price}'}"
+        for candidate in candidates
+    )

@@ -1,0 +1,157 @@
+"""The client's memory of its channels: what was promised, so that no promise is made twice.
+
+A sequence number is written down before its voucher leaves; a client that dies in between skips it
+and loses nothing. Amounts are token base units, kept as text (SQLite integers end at 2^63).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aivm.errors import InternalError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS channels (
+    channel BLOB PRIMARY KEY,
+    chain_id INTEGER NOT NULL,
+    escrow TEXT NOT NULL,
+    client TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    model BLOB NOT NULL,
+    deposit TEXT NOT NULL,
+    expiry INTEGER NOT NULL,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    owed TEXT NOT NULL DEFAULT '0',
+    closing INTEGER NOT NULL DEFAULT 0
+);
+"""
+_COLUMNS = "channel, chain_id, escrow, client, provider, model, deposit, expiry, sequence, owed"
+
+
+@dataclass(frozen=True)
+class OpenChannel:
+    """A channel that this client pays through; `owed` counts every job not known to have failed."""
+
+    channel: bytes
+    chain_id: int
+    escrow: str
+    client: str
+    provider: str
+    model: bytes
+    deposit: int
+    expiry: int
+    sequence: int = 0
+    owed: int = 0
+
+    @property
+    def left(self) -> int:
+        """What can still be promised."""
+        return self.deposit - self.owed
+
+
+class Ledger:
+    """The channels of one client on this machine, in one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def add(self, channel: OpenChannel) -> None:
+        self._db.execute(
+            f"INSERT INTO channels ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                channel.channel,
+                channel.chain_id,
+                channel.escrow,
+                channel.client,
+                channel.provider,
+                channel.model,
+                str(channel.deposit),
+                channel.expiry,
+                channel.sequence,
+                str(channel.owed),
+            ),
+        )
+
+    def usable(
+        self, *, escrow: tuple[int, str], client: str, provider: str, model: bytes
+    ) -> list[OpenChannel]:
+        """Channels on this chain and escrow that still take vouchers, fullest first."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM channels WHERE (chain_id, escrow) = (?, ?)"
+            " AND client = ? AND provider = ? AND model = ? AND closing = 0",
+            (*escrow, client, provider, model),
+        )
+        return sorted(map(_channel, rows), key=lambda found: -found.left)
+
+    def all(self, *, escrow: tuple[int, str], client: str) -> list[OpenChannel]:
+        """Every channel of this client that is not closed yet."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM channels WHERE (chain_id, escrow) = (?, ?)"
+            " AND client = ? AND closing < 2",
+            (*escrow, client),
+        )
+        return [_channel(row) for row in rows]
+
+    def promise(self, channel: bytes, price: int) -> tuple[int, int]:
+        """Reserve the next sequence number; returns it with the cumulative amount to sign."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            found = self._get(channel)
+            promised = (found.sequence + 1, found.owed + price)
+            self._db.execute(
+                "UPDATE channels SET sequence = ?, owed = ? WHERE channel = ?",
+                (promised[0], str(promised[1]), channel),
+            )
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        return promised
+
+    def release(self, channel: bytes, price: int) -> None:
+        """The provider said that the job failed: its price is free for the next one."""
+        self._db.execute("BEGIN IMMEDIATE")
+        owed = self._get(channel).owed - price
+        self._db.execute("UPDATE channels SET owed = ? WHERE channel = ?", (str(owed), channel))
+        self._db.execute("COMMIT")
+
+    def mark_closing(self, channel: bytes) -> None:
+        """No voucher may be made for it any more."""
+        self._db.execute("UPDATE channels SET closing = 1 WHERE channel = ?", (channel,))
+
+    def mark_closed(self, channel: bytes) -> None:
+        """The chain has paid it out and refunded the rest."""
+        self._db.execute("UPDATE channels SET closing = 2 WHERE channel = ?", (channel,))
+
+    def _get(self, channel: bytes) -> OpenChannel:
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM channels WHERE channel = ?", (channel,)
+        ).fetchone()
+        if row is None:
+            raise InternalError(f"channel {channel.hex()} is not in the ledger")
+        return _channel(row)
+
+
+def _channel(row: Any) -> OpenChannel:
+    channel, chain_id, escrow, client, provider, model, deposit, expiry, sequence, owed = row
+    return OpenChannel(
+        channel=bytes(channel),
+        chain_id=chain_id,
+        escrow=escrow,
+        client=client,
+        provider=provider,
+        model=bytes(model),
+        deposit=int(deposit),
+        expiry=expiry,
+        sequence=sequence,
+        owed=int(owed),
+    )

@@ -1,0 +1,110 @@
+"""What this provider serves: installed packages, found by model id or name, priced per program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aivm.errors import NotFound, WrongTensor
+from aivm.isa import TensorType, gas_units
+from aivm.market.openinference import Tensor
+from aivm.packages import Package, open_package
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One program of a model, ready to be asked for."""
+
+    name: str
+    root: bytes
+    gas: int
+    input_names: tuple[str, ...]
+    input_types: tuple[TensorType, ...]
+    output_names: tuple[str, ...]
+    output_types: tuple[TensorType, ...]
+
+    def order(self, tensors: Sequence[Tensor]) -> list[Tensor] | None:
+        """The tensors in the program's order, or None where they are not its inputs."""
+        by_name = {tensor.name: tensor for tensor in tensors}
+        if set(by_name) != set(self.input_names):
+            return None
+        ordered = [by_name[name] for name in self.input_names]
+        fits = all(
+            tensor.dtype is kind.dtype and tensor.array.shape == kind.shape
+            for tensor, kind in zip(ordered, self.input_types, strict=True)
+        )
+        return ordered if fits else None
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """An opened, fully verified package."""
+
+    package: Package
+    path: Path
+    offers: tuple[Offer, ...]
+
+    @property
+    def name(self) -> str:
+        return self.package.manifest.name
+
+    def choose(self, tensors: Sequence[Tensor]) -> tuple[Offer, list[Tensor]]:
+        """The program whose inputs these are. Raises WrongTensor with what would fit."""
+        for offer in self.offers:
+            ordered = offer.order(tensors)
+            if ordered is not None:
+                return offer, ordered
+        asked = ", ".join(_described(t.name, t.dtype.name, t.array.shape) for t in tensors)
+        known = "; ".join(
+            ", ".join(
+                _described(name, kind.dtype.name, kind.shape)
+                for name, kind in zip(offer.input_names, offer.input_types, strict=True)
+            )
+            for offer in self.offers
+        )
+        raise WrongTensor(f"no program of {self.name} takes {asked}", hint=f"It takes: {known}")
+
+
+class Catalog:
+    """The models of one agent."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[bytes, ServedModel] = {}
+
+    @property
+    def models(self) -> Mapping[bytes, ServedModel]:
+        return self._by_id
+
+    def install(self, path: Path, model_id: bytes) -> ServedModel:
+        """Open a package, verifying every byte of it, and offer its programs."""
+        package = open_package(path, expected_model_id=model_id)
+        offers = []
+        for entry in package.manifest.entries:
+            program = package.program(entry.name)
+            types = program.value_types
+            offers.append(
+                Offer(
+                    name=entry.name,
+                    root=entry.program,
+                    gas=gas_units(program),
+                    input_names=tuple(port.name for port in entry.inputs),
+                    input_types=program.inputs,
+                    output_names=tuple(port.name for port in entry.outputs),
+                    output_types=tuple(types[value] for value in program.outputs),
+                )
+            )
+        served = ServedModel(package, path, tuple(offers))
+        self._by_id[package.model_id] = served
+        return served
+
+    def find(self, reference: str) -> ServedModel:
+        """By model id (hexadecimal) or by name. Raises NotFound."""
+        for model_id, served in self._by_id.items():
+            if reference in (model_id.hex(), served.name):
+                return served
+        raise NotFound(f"this provider does not serve {reference!r}")
+
+
+def _described(name: str, dtype: str, shape: tuple[int, ...]) -> str:
+    return f"{name}: {dtype}{list(shape)}"
