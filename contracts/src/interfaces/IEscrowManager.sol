@@ -70,8 +70,8 @@ interface IEscrowManager {
     error ZeroAmount();
     /// @notice The deposit would be above `MAX_DEPOSIT`.
     error DepositTooLarge(uint256 deposit, uint256 limit);
-    /// @notice The provider cannot be this contract.
-    error WrongProvider(address provider);
+    /// @notice Neither a provider nor the treasury can be this contract.
+    error WrongPayee(address payee);
     /// @notice The model is not registered, or revoked.
     error ModelNotUsable(bytes32 model);
     /// @notice The expiry is not in the future, too far in it, or not later than before.
