@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from aivm.commitments import merkle
 from aivm.isa.program import Program
+from aivm.isa.records import encode
 
 
 def program_root(program: Program) -> bytes:
     """Root of the tree over the program's records, one record a leaf."""
-    from aivm.isa.records import encode
-
     return program_root_of_records(encode(program))
 
 

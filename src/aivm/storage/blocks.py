@@ -1,12 +1,12 @@
 """The block store: verified in, verified out.
 
-    <root>/blocks/<shard>/<cid>   one block a file; the shard is the CID's next-to-last two characters
+    <root>/blocks/<shard>/<cid>   one block a file, sharded as Kubo does by the CID's end
     <root>/store.db               references: blocks that lie inside other files (weights) uncopied
 
 A block is written to a temporary file, synced, then renamed, so that under its name there is always
-the whole block, also after a crash. Every read is hashed: a block that rotted on disk, or whose file
-was changed under a reference, is dropped and reported as not there. Several threads and processes
-may use one store.
+the whole block, also after a crash. Every read is hashed: a block that rotted on disk, or whose
+file was changed under a reference, is dropped and reported as not there. Several threads and
+processes may use one store.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class BlockStore:
         """Stores `data` as a file of its own and returns its CID."""
         step = unixfs.CHUNK_BYTES
         leaves = []
-        for chunk in (data[at : at + step] for at in range(0, max(1, len(data)), step)):
+        for chunk in (data[at : at + step] for at in range(0, len(data), step)):
             cid = Cid.of(Codec.RAW, chunk)
             self.put(cid, chunk)
             leaves.append(unixfs.leaf(cid, len(chunk)))
@@ -175,8 +175,9 @@ class BlockStore:
         try:
             with Path(path).open("rb") as file:
                 return os.pread(file.fileno(), length, position)
-        except OSError:
-            return b"\0" * (length + 1)  # never the block: the reference is forgotten
+        except OSError:  # the file was moved or deleted
+            self._drop_ref(cid)
+            return None
 
     def _drop_ref(self, cid: Cid) -> None:
         with self._lock:

@@ -58,11 +58,15 @@ def leaf(cid: Cid, size: int) -> Entry:
 
 
 def build_file(leaves: Sequence[Entry], *, max_links: int = MAX_LINKS) -> tuple[Entry, Blocks]:
-    """The root over the chunks of a file, and the inner nodes that had to be made for it.
+    """The root over the chunks of a file, and the blocks that had to be made for it.
 
-    An empty file is one empty chunk. `max_links` differs from the profile's only in tests.
+    An empty file has no chunk and is one empty raw block. `max_links` differs from the profile's
+    only in tests.
     """
-    level = list(leaves) or [leaf(Cid.of(Codec.RAW, b""), 0)]
+    if not leaves:
+        empty = Cid.of(Codec.RAW, b"")
+        return leaf(empty, 0), {empty: b""}
+    level = list(leaves)
     nodes: Blocks = {}
     while len(level) > 1:
         groups = (level[at : at + max_links] for at in range(0, len(level), max_links))
@@ -100,6 +104,8 @@ def decode_node(block: bytes) -> FileNode | dict[str, Entry]:
         return _directory(node.links)
     if not node.links or len(node.links) != len(sizes) or file_size != sum(sizes):
         raise MalformedBlock("a file node's sizes do not add up")
+    if 0 in sizes:
+        raise MalformedBlock("a file node has an empty child")
     if len(node.links) > MAX_LINKS or any(link.name for link in node.links):
         raise MalformedBlock("a file node has too many links, or named ones")
     return FileNode(tuple(link.cid for link in node.links), sizes)
