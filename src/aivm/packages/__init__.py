@@ -1,1 +1,1 @@
-"""TBD"""
+"""Packages: what a publisher ships, signed and checked to the last byte."""

@@ -1,1 +1,1 @@
-"""TBD"""
+"""Storage: blocks on disk, and blocks over HTTP, by content."""

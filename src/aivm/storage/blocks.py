@@ -19,10 +19,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from aivm import host
+from aivm.commitments import unixfs
+from aivm.commitments.cid import Cid, Codec
+from aivm.commitments.unixfs import MAX_BLOCK_BYTES, Entry
 from aivm.errors import NotFound, TamperedContent, TooLarge
-from aivm.storage import files, unixfs
-from aivm.storage.cid import Cid, Codec
-from aivm.storage.unixfs import MAX_BLOCK_BYTES, Entry
+from aivm.packages import files
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reference (

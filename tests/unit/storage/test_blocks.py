@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from aivm.commitments.cid import Cid, Codec
+from aivm.commitments.unixfs import CHUNK_BYTES, MAX_BLOCK_BYTES
 from aivm.errors import BadInput, MalformedBlock, NotFound, TamperedContent, TooLarge
+from aivm.packages.files import cid_of_bytes, cid_of_directory, cid_of_file
 from aivm.storage.blocks import BlockStore
-from aivm.storage.cid import Cid, Codec
-from aivm.storage.files import cid_of_bytes, cid_of_directory, cid_of_file
-from aivm.storage.unixfs import CHUNK_BYTES, MAX_BLOCK_BYTES
 
 HELLO = Cid.of(Codec.RAW, b"hello")
 

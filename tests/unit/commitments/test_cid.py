@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
+from aivm.commitments.cid import Cid, Codec
 from aivm.errors import MalformedAddress, TamperedContent
-from aivm.storage.cid import Cid, Codec
 
 TEXT = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
 BINARY = bytes([1, 0x55, 0x12, 32]) + bytes(range(32))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from aivm.commitments import varint
+from aivm.commitments.cid import Cid
 from aivm.errors import MalformedAddress, MalformedBlock
-from aivm.storage import varint
-from aivm.storage.cid import Cid
 
 _VARINT, _BYTES = 0, 2
 

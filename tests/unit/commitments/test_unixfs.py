@@ -14,11 +14,11 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
+from aivm.commitments import dag_pb, unixfs
+from aivm.commitments.cid import Cid, Codec
+from aivm.commitments.unixfs import CHUNK_BYTES, Entry, FileNode
 from aivm.errors import MalformedBlock, TooLarge
-from aivm.storage import dag_pb, unixfs
-from aivm.storage.cid import Cid, Codec
-from aivm.storage.files import cid_of_bytes
-from aivm.storage.unixfs import CHUNK_BYTES, Entry, FileNode
+from aivm.packages.files import cid_of_bytes
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz01234567890-_"
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aivm.commitments import dag_pb
+from aivm.commitments.cid import Cid, Codec
 from aivm.errors import MalformedBlock, TooLarge
-from aivm.storage import dag_pb
-from aivm.storage.cid import Cid, Codec
 
 PROFILE = "unixfs-v1-2025"
 CHUNK_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aivm.errors import BadInput, MalformedBlock, NotFound
-from aivm.storage.files import MAX_DEPTH, cid_of_bytes, cid_of_directory, cid_of_file, file_dag
+from aivm.packages.files import MAX_DEPTH, cid_of_bytes, cid_of_directory, cid_of_file, file_dag
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 17 << 20])

@@ -11,10 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
+from aivm.commitments import unixfs
+from aivm.commitments.cid import Cid, Codec
+from aivm.commitments.unixfs import CHUNK_BYTES, Blocks, Entry
 from aivm.errors import BadInput, MalformedBlock, NotFound, TamperedContent
-from aivm.storage import unixfs
-from aivm.storage.cid import Cid, Codec
-from aivm.storage.unixfs import CHUNK_BYTES, Blocks, Entry
 
 _THREADS = min(8, os.cpu_count() or 1)
 _CHUNKS_PER_TASK = 8
