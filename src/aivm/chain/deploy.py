@@ -1,0 +1,97 @@
+"""Deploys AIVM's contracts to a chain and writes down where they are.
+
+No privilege stays with the deployer: governance is named in the constructors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aivm.chain import artifact
+from aivm.chain.abi import encode
+from aivm.chain.account import Account
+from aivm.chain.address_book import AddressBook, ContractEntry
+from aivm.chain.client import code_hash
+from aivm.chain.rpc import Rpc
+from aivm.chain.transactions import Intent, SendPolicy, TransactionSender
+from aivm.errors import InternalError
+
+_HOUR = 3600
+_DAY = 24 * _HOUR
+_TOKEN = 10**18
+
+
+@dataclass(frozen=True)
+class DeploymentParameters:
+    """What a network decides when it is deployed; the defaults are for development networks.
+
+    Times in seconds, amounts in token base units, 100 basis points are 1 %.
+    """
+
+    governance: str  # may change fees and minimum stake, revoke models, appoint slashers
+    treasury: str  # receives the fees
+    token_holder: str  # receives the whole supply
+    fee_bps: int = 250
+    challenge_period: int = _HOUR
+    unbonding_delay: int = 7 * _DAY
+    minimum_stake: int = 1_000 * _TOKEN
+
+    @classmethod
+    def for_devnet(cls, owner: str) -> DeploymentParameters:
+        """One account in all three roles."""
+        return cls(governance=owner, treasury=owner, token_holder=owner)
+
+
+async def deploy(
+    rpc: Rpc,
+    account: Account,
+    parameters: DeploymentParameters,
+    *,
+    policy: SendPolicy | None = None,
+) -> AddressBook:
+    """Deploy every contract, each once the ones that it needs are there; `account` pays the gas.
+
+    Raises ChainRejected if a constructor refuses a parameter.
+    """
+    chain_id = int(await rpc.call("eth_chainId"), 16)
+    crew = _Crew(rpc, TransactionSender(rpc, chain_id, policy or SendPolicy()), account)
+    governance = parameters.governance
+    token = await crew.create("AIVMToken", parameters.token_holder)
+    registry = await crew.create("ModelRegistry", governance)
+    await crew.create(
+        "Staking", token, governance, parameters.unbonding_delay, parameters.minimum_stake
+    )
+    await crew.create(
+        "EscrowManager",
+        token,
+        registry,
+        governance,
+        parameters.treasury,
+        parameters.fee_bps,
+        parameters.challenge_period,
+    )
+    return AddressBook(chain_id, crew.entries)
+
+
+class _Crew:
+    """Creates contracts one by one and keeps the entries of the address book."""
+
+    def __init__(self, rpc: Rpc, sender: TransactionSender, account: Account) -> None:
+        self._rpc = rpc
+        self._sender = sender
+        self._account = account
+        self.entries: dict[str, ContractEntry] = {}
+
+    async def create(self, name: str, *arguments: Any) -> str:
+        """Create the contract called `name`; returns its address."""
+        shipped = artifact.load(name)
+        data = shipped.bytecode + encode(shipped.abi.constructor, arguments, what=name)
+        receipt = await self._sender.send(
+            self._account, Intent(f"the deployment of {name}", None, data)
+        )
+        if receipt.contract is None:
+            raise InternalError(f"the deployment of {name} created no contract")
+        code = await self._rpc.call("eth_getCode", receipt.contract, hex(receipt.block_number))
+        self.entries[name] = ContractEntry(receipt.contract, code_hash(bytes.fromhex(code[2:])))
+        return receipt.contract

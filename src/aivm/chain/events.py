@@ -1,0 +1,164 @@
+"""Events: decodes logs, and follows a contract's events through reorganisations.
+
+A follower reads only blocks that have enough confirmations, and remembers the hashes of what it has
+read. If one of these blocks is replaced all the same, it says from which block on its reader must
+forget what it was told; nothing is ever delivered twice or silently missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aivm.chain.abi import Abi, decode
+from aivm.chain.rpc import Rpc, RpcError
+from aivm.errors import ChainRejected, WrongChain
+from aivm.receipts.addresses import checked_address
+
+RANGE_BLOCKS = 2000  # asked for at once; halved when the node finds it too much
+REMEMBERED_BLOCKS = 64  # how deep a reorganisation can be followed back exactly
+
+
+@dataclass(frozen=True)
+class Event:
+    """A decoded log: which contract said what, and where in the chain."""
+
+    contract: str  # address
+    name: str
+    arguments: Mapping[str, Any]
+    block_number: int
+    block_hash: str
+    transaction: str  # hash
+    log_index: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one `read` brought, in the order of the chain.
+
+    If `forget_from` is not None, blocks from that number on were replaced since the last read:
+    forget their events first, then take these.
+    """
+
+    events: tuple[Event, ...]
+    next_block: int  # the first block that was not read yet
+    forget_from: int | None = None
+
+
+def decode_log(abi: Abi, log: Mapping[str, Any]) -> Event | None:
+    """The event that a log encodes, or None if the ABI does not know it.
+
+    Indexed arguments of dynamic type are on the chain only as their hash, and come out as these 32
+    bytes. Raises WrongChain if the log's bytes do not fit the event.
+    """
+    topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+    signature = abi.events.get(topics[0]) if topics else None
+    if signature is None:
+        return None
+    indexed = [parameter for parameter in signature.inputs if parameter.indexed]
+    plain = [parameter for parameter in signature.inputs if not parameter.indexed]
+    if len(indexed) != len(topics) - 1:
+        raise WrongChain(f"a log of event {signature.name} has {len(topics)} topics")
+    arguments: dict[str, Any] = {}
+    for parameter, topic in zip(indexed, topics[1:], strict=True):
+        hashed = parameter.kind in ("string", "bytes") or parameter.kind.endswith(("]", ")"))
+        arguments[parameter.name] = topic if hashed else decode([parameter], topic)[0]
+    values = decode(plain, bytes.fromhex(log["data"][2:]))
+    arguments |= {part.name: value for part, value in zip(plain, values, strict=True)}
+    return Event(
+        contract=checked_address(log["address"]),
+        name=signature.name,
+        arguments={part.name: arguments[part.name] for part in signature.inputs},
+        block_number=int(log["blockNumber"], 16),
+        block_hash=log["blockHash"],
+        transaction=log["transactionHash"],
+        log_index=int(log["logIndex"], 16),
+    )
+
+
+class EventFollower:
+    """Reads the events of some contracts from one block on, again and again."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        contracts: Mapping[str, Abi],
+        *,
+        first_block: int = 0,
+        confirmations: int = 1,
+    ) -> None:
+        """`contracts` maps addresses to ABIs; with `confirmations` 1 the head is read too."""
+        self._rpc = rpc
+        self._contracts = dict(contracts)
+        self._confirmations = max(1, confirmations)
+        self._next = first_block
+        self._first = first_block
+        self._range = RANGE_BLOCKS
+        self._read_hashes: dict[int, str] = {}  # ends of ranges read, at most REMEMBERED_BLOCKS
+
+    async def read(self) -> Batch:
+        """The events since the last read, as far as they are confirmed."""
+        forget_from = await self._step_back()
+        events: list[Event] = []
+        while True:
+            head = int(await self._rpc.call("eth_blockNumber"), 16)
+            last = min(head - self._confirmations + 1, self._next + self._range - 1)
+            if last < self._next:
+                return Batch(tuple(events), self._next, forget_from)
+            found = await self._read_range(self._next, last)
+            if found is None:  # the chain moved under us: look again, from where it still holds
+                replaced = await self._step_back()
+                if replaced is not None:
+                    events = [event for event in events if event.block_number < replaced]
+                    forget_from = min(replaced, forget_from or replaced)
+                continue
+            events += found
+
+    async def _read_range(self, first: int, last: int) -> list[Event] | None:
+        """The events of a range, or None if it changed while it was read; remembers its end."""
+        before = await self._hash_of(last)
+        query = {
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "address": list(self._contracts),
+        }
+        try:
+            logs = await self._rpc.call("eth_getLogs", query)
+        except RpcError as error:
+            if self._range == 1:
+                raise ChainRejected(f"the node gives no logs: {error.message}") from None
+            self._range = max(1, self._range // 2)
+            return None
+        if before is None or await self._hash_of(last) != before:
+            return None
+        self._next = last + 1
+        self._remember(last, before)
+        return self._decode(logs)
+
+    def _decode(self, logs: Sequence[Mapping[str, Any]]) -> list[Event]:
+        events = (decode_log(self._contracts[checked_address(log["address"])], log) for log in logs)
+        return [event for event in events if event is not None]
+
+    def _remember(self, number: int, block_hash: str) -> None:
+        self._read_hashes[number] = block_hash
+        while len(self._read_hashes) > REMEMBERED_BLOCKS:
+            del self._read_hashes[min(self._read_hashes)]
+
+    async def _step_back(self) -> int | None:
+        """Go back behind every block that was replaced; returns the first block to read again."""
+        replaced = False
+        while self._read_hashes:
+            newest = max(self._read_hashes)
+            if await self._hash_of(newest) == self._read_hashes[newest]:
+                break
+            del self._read_hashes[newest]
+            replaced = True
+        if not replaced:
+            return None
+        self._next = max(self._read_hashes, default=self._first - 1) + 1
+        return self._next
+
+    async def _hash_of(self, number: int) -> str | None:
+        block = await self._rpc.call("eth_getBlockByNumber", hex(number), False)
+        return str(block["hash"]) if block else None
