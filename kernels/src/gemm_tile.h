@@ -1,0 +1,30 @@
+// The register tiles of the matrix product: rows x (panels * GEMM_NR) outputs, one chain each.
+//
+// A tile keeps its accumulators in registers over one K block. Two forms, for two code generators:
+//   native  A is read where it lies: one broadcast load a row and step, folded by LLVM.
+//   wasm    Cranelift folds no broadcast load: A is packed, and spread by shuffles.
+// Each form has run_tile(rows, panels, args): one panel and up to TILE_ROWS rows, or one row and 4
+// panels, or two rows and 2 (few rows alone would not have chains enough to fill the pipeline).
+#pragma once
+#include "gemm.h"
+
+#define NV (GEMM_NR / LANES)  // vectors in a row of a panel
+#define PANELS 4              // at most, together
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+typedef struct {
+    const float *a;         // native: A[i][k] = a[i * a_row + k * a_col]; wasm: see pack_a_tile
+    isize a_row, a_col;
+    const float *b;         // B[k][panel p, column j] = b[k * b_row + p * b_panel + j]
+    isize b_row, b_panel;
+    float *c;               // C[i][j] = c[i * c_row + j]
+    isize c_row;
+    isize k;                // steps of this K block
+    int first, last;        // of the K blocks: starts from +0, ends with canonical NaN
+} tile_args;
+
+#ifdef __wasm__
+#include "gemm_tile_wasm.h"
+#else
+#include "gemm_tile_native.h"
+#endif
