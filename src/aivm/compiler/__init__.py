@@ -1,1 +1,15 @@
-"""TBD"""
+"""ONNX models to tensor programs: deterministic, and refusing by name what it cannot express."""
+
+from aivm.compiler.compile import CompiledModel, compile_model
+from aivm.compiler.interface import ModelInterface, TensorInterface, inspect_model
+from aivm.compiler.registry import SupportedOperator, supported_operators
+
+__all__ = [
+    "CompiledModel",
+    "ModelInterface",
+    "SupportedOperator",
+    "TensorInterface",
+    "compile_model",
+    "inspect_model",
+    "supported_operators",
+]

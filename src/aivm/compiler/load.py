@@ -1,0 +1,147 @@
+"""Reading an ONNX file: nothing is used before it has been bounded and checked.
+
+Models arrive from strangers. The bytes are limited, parsed, walked (external data, element types,
+domains and nesting), and only then given to the ONNX project's own checker, which would otherwise
+open files that the model names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+from aivm.compiler.functions import FunctionKey, domain_of, subgraphs
+from aivm.compiler.refusals import Malformed, Unsupported
+from aivm.compiler.registry import DOMAINS, NEWEST_OPSET, OLDEST_OPSET
+from aivm.compiler.tensors import check_length
+from aivm.errors import MalformedModel, TooLarge, UnsupportedModel
+
+# Protocol buffers cannot carry more in one message.
+MAX_MODEL_BYTES = 2**31 - 1
+MAX_NODES = 200_000
+_MAX_NESTING = 24
+
+
+def load_model(model: bytes | ModelProto) -> ModelProto:
+    """A checked model.
+
+    Raises MalformedModel, UnsupportedModel and TooLarge.
+    """
+    proto = _parse(model) if isinstance(model, bytes | bytearray | memoryview) else model
+    _check_opsets(proto)
+    _check_graphs(proto)
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise MalformedModel(f"the model breaks the ONNX rules: {_first_line(error)}") from error
+    except (ValueError, EncodeError) as error:
+        raise TooLarge(f"the model cannot be checked: {_first_line(error)}") from error
+    return proto
+
+
+def opsets_of(model: ModelProto) -> dict[str, int]:
+    """Domain to version; the default domain is ''."""
+    return {domain_of(entry.domain): entry.version for entry in model.opset_import}
+
+
+def functions_of(model: ModelProto) -> dict[FunctionKey, onnx.FunctionProto]:
+    """The functions that the model brings along."""
+    return {(domain_of(f.domain), f.name, f.overload): f for f in model.functions}
+
+
+def _parse(data: bytes | bytearray | memoryview) -> ModelProto:
+    if len(data) > MAX_MODEL_BYTES:
+        raise TooLarge(
+            f"the model has {len(data)} bytes, over the limit of {MAX_MODEL_BYTES}",
+            hint="Protocol buffers end at 2 GiB.",
+        )
+    try:
+        model = ModelProto()
+        model.ParseFromString(bytes(data))
+    except DecodeError as error:
+        raise MalformedModel(f"the file is not an ONNX model: {_first_line(error)}") from error
+    if not model.HasField("graph"):
+        raise MalformedModel("the file is not an ONNX model: it has no graph")
+    return model
+
+
+def _check_opsets(model: ModelProto) -> None:
+    domains = [domain_of(entry.domain) for entry in model.opset_import]
+    if len(set(domains)) != len(domains):
+        raise MalformedModel("the model imports one operator domain twice")
+    brought = {domain for domain, _, _ in functions_of(model)}
+    for domain, version in opsets_of(model).items():
+        if domain not in DOMAINS:
+            continue
+        if not OLDEST_OPSET <= version <= NEWEST_OPSET:
+            raise UnsupportedModel(
+                f"opset {version} is outside {OLDEST_OPSET}..{NEWEST_OPSET}",
+                hint="Convert the model with onnx.version_converter, or export it again.",
+            )
+    for node in (node for graph in _graphs(model) for node in graph.node):
+        domain = domain_of(node.domain)
+        if domain not in DOMAINS and domain not in brought:
+            raise UnsupportedModel(
+                f"node {node.name or node.op_type!r}: operator {node.op_type!r} is of domain "
+                f"{domain!r}, which AIVM does not know",
+                hint="Export the model with standard ONNX operators only.",
+            )
+
+
+def _check_graphs(model: ModelProto) -> None:
+    nodes = 0
+    for graph in _graphs(model):
+        nodes += len(graph.node)
+        if graph.sparse_initializer:
+            raise UnsupportedModel(
+                f"graph {graph.name!r} has sparse initializers", hint="Make them dense."
+            )
+        for initializer in graph.initializer:
+            _check_tensor(initializer)
+        for node in graph.node:
+            _check_node(node)
+    if nodes > MAX_NODES:
+        raise TooLarge(f"the model has {nodes} nodes, over the limit of {MAX_NODES}")
+
+
+def _check_node(node: NodeProto) -> None:
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            _check_tensor(attribute.t)
+        for tensor in attribute.tensors:
+            _check_tensor(tensor)
+
+
+def _check_tensor(tensor: TensorProto) -> None:
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+        raise UnsupportedModel(
+            f"tensor {tensor.name!r} keeps its data in another file",
+            hint="Save the model with its weights inside: onnx.load(path) and onnx.save(model, "
+            "path, save_as_external_data=False).",
+        )
+    try:
+        check_length(tensor)
+    except Malformed as error:
+        raise MalformedModel(error.reason) from error
+    except Unsupported:
+        # An element type without a definition is refused where it is used, by the node's name.
+        return
+
+
+def _graphs(model: ModelProto) -> Iterator[GraphProto]:
+    """The main graph, the bodies of functions (as graphs) and every subgraph, outermost first."""
+    pending = [(model.graph, 0)]
+    pending += [(GraphProto(node=function.node), 0) for function in model.functions]
+    while pending:
+        graph, depth = pending.pop(0)
+        if depth > _MAX_NESTING:
+            raise UnsupportedModel(f"subgraphs nest deeper than {_MAX_NESTING}")
+        yield graph
+        pending += [(inner, depth + 1) for node in graph.node for inner in subgraphs(node)]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

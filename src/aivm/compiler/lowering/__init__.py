@@ -1,0 +1,31 @@
+"""The lowering rules, one function for each ONNX operator (see `aivm.compiler.registry`)."""
+
+from aivm.compiler.lowering import (
+    arithmetic,
+    comparison,
+    constants,
+    convolution,
+    indexing,
+    joining,
+    linear,
+    normalisation,
+    pooling,
+    reduction,
+    shapes,
+    structure,
+)
+
+MODULES = (
+    arithmetic,
+    comparison,
+    constants,
+    convolution,
+    indexing,
+    joining,
+    linear,
+    normalisation,
+    pooling,
+    reduction,
+    shapes,
+    structure,
+)

@@ -1,0 +1,100 @@
+"""Reading elements at places that are themselves tensors."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from aivm.compiler.builder import Builder
+from aivm.compiler.lowering.joining import cut
+from aivm.compiler.node import Node, normalised_axis
+from aivm.compiler.refusals import Malformed
+from aivm.compiler.registry import operator
+from aivm.compiler.values import Value
+from aivm.isa.opcodes import Function
+from aivm.numerics.dtypes import DType
+
+
+@operator("Gather", since=1)
+def gather(node: Node) -> Value:
+    data, index = node.input(0), node.input(1)
+    axis = normalised_axis(node.integer("axis", 0), data.rank)
+    place = _single_place(index, data.shape[axis])
+    if place is None:
+        return node.build.gather(data, index, axis)
+    shape = (*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
+    return node.build.reshape(cut(node.build, data, axis, place, 1), shape)
+
+
+def _single_place(index: Value, size: int) -> int | None:
+    """The one place that a known index names: then reading it is a slice."""
+    if index.array is None or index.array.size != 1:
+        return None
+    place = int(index.array.reshape(-1)[0])
+    return place % size if -size <= place < size else None
+
+
+def _from_front(build: Builder, index: Value, size: Value) -> Value:
+    """Negative places counted from the front; places outside become -2^62, outside any axis."""
+    whole = build.cast(index, DType.I64)
+    zero, nowhere = build.scalar(0, DType.I64), build.scalar(-(2**62), DType.I64)
+    negative = build.map(Function.LESS, whole, zero)
+    place = build.map(Function.SELECT, negative, build.map(Function.ADD, whole, size), whole)
+    inside = build.map(
+        Function.AND,
+        build.map(Function.LESS_EQUAL, zero, place),
+        build.map(Function.LESS, place, size),
+    )
+    return build.map(Function.SELECT, inside, place, nowhere)
+
+
+@operator("GatherElements", since=11)
+def gather_elements(node: Node) -> Value:
+    """Element by element: the place in the flattened data is computed, then gathered."""
+    data, index, build = node.input(0), node.input(1), node.build
+    axis = normalised_axis(node.integer("axis", 0), data.rank)
+    smaller = (
+        i <= d for a, (i, d) in enumerate(zip(index.shape, data.shape, strict=False)) if a != axis
+    )
+    if index.rank != data.rank or not all(smaller):
+        raise Malformed(f"an index of shape {index.shape} does not fit data of shape {data.shape}")
+    flat = build.map(
+        Function.MUL,
+        _from_front(build, index, build.scalar(data.shape[axis], DType.I64)),
+        build.scalar(prod(data.shape[axis + 1 :]), DType.I64),
+    )
+    for dimension in range(data.rank):
+        if dimension != axis:
+            ramp = [1] * data.rank
+            ramp[dimension] = index.shape[dimension]
+            step = prod(data.shape[dimension + 1 :])
+            flat = build.map(Function.ADD, flat, build.iota(DType.I64, ramp, dimension, step=step))
+    return build.gather(build.reshape(data, (data.type.elements,)), flat, 0)
+
+
+@operator("GatherND", since=11)
+def gather_nd(node: Node) -> Value:
+    """Each row of the index names a place in the leading axes (after `batch_dims` common ones)."""
+    data, index, build = node.input(0), node.input(1), node.build
+    batch = node.integer("batch_dims", 0)
+    if not 0 <= batch < min(data.rank, index.rank) or data.shape[:batch] != index.shape[:batch]:
+        raise Malformed(f"batch_dims {batch} do not fit shapes {data.shape} and {index.shape}")
+    depth = index.shape[-1]
+    if depth > data.rank - batch:
+        raise Malformed(f"an index of {depth} places does not fit data of shape {data.shape}")
+    named, rest = data.shape[batch : batch + depth], data.shape[batch + depth :]
+    sizes = build.constant(np.array(named, np.int64))
+    steps = [prod(named[place + 1 :]) for place in range(depth)]
+    places = _from_front(build, index, sizes)
+    total = build.constant(np.zeros(index.shape[:-1], np.int64))
+    for place, step in enumerate(steps):
+        column = build.reshape(cut(build, places, index.rank - 1, place, 1), index.shape[:-1])
+        scaled = build.map(Function.MUL, column, build.scalar(step, DType.I64))
+        total = build.map(Function.ADD, total, scaled)
+    groups = prod(data.shape[:batch])
+    rows = prod(index.shape[batch:-1])
+    start = build.iota(DType.I64, (groups, 1), 0, step=prod(named))
+    flat = build.map(Function.ADD, build.reshape(total, (groups, rows)), start)
+    table = build.reshape(data, (groups * prod(named), *rest))
+    return build.reshape(build.gather(table, flat, 0), (*index.shape[:-1], *rest))

@@ -1,0 +1,115 @@
+"""The table of lowering rules: which function lowers which versions of which ONNX operator.
+
+To add an operator, add one function to a module of `lowering/`:
+
+    @operator("Softplus", since=1)
+    def softplus(node: Node) -> Value:
+        return node.build.map(Function.SOFTPLUS, node.input(0))
+
+`since` and `until` are versions of the operator's domain: the rule holds for the versions of the
+operator that were introduced in since <= version < until. An operator without a rule is expanded by
+the function body that ONNX itself defines for it, where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import onnx.defs
+
+from aivm.compiler.values import Value
+
+if TYPE_CHECKING:
+    from aivm.compiler.node import Node
+
+Rule = Callable[["Node"], Value | Sequence[Value | None]]
+
+# The range of versions of the default domain that the rules were written for. A newer ONNX package
+# may know more versions; they are refused until somebody has read what changed in them.
+OLDEST_OPSET = 7
+NEWEST_OPSET = 28
+DOMAINS = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class SupportedOperator:
+    """An operator and the versions of it that can be compiled; `expanded`: by its function body."""
+
+    domain: str
+    name: str
+    versions: tuple[int, ...]
+    expanded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    since: int
+    until: int
+    rule: Rule
+
+
+_RULES: dict[tuple[str, str], list[_Entry]] = {}
+
+
+def operator(
+    name: str, *, since: int, until: int = NEWEST_OPSET + 1, domain: str = ""
+) -> Callable[[Rule], Rule]:
+    """Registers the decorated function as the rule for an operator's versions."""
+
+    def register(rule: Rule) -> Rule:
+        entries = _RULES.setdefault((domain, name), [])
+        assert all(until <= entry.since or entry.until <= since for entry in entries), name
+        entries.append(_Entry(since, until, rule))
+        return rule
+
+    return register
+
+
+def find_rule(domain: str, name: str, version: int) -> Rule | None:
+    """The rule for the operator version that was introduced in `version`."""
+    for entry in _RULES.get((domain, name), ()):
+        if entry.since <= version < entry.until:
+            return entry.rule
+    return None
+
+
+def supported_operators() -> tuple[SupportedOperator, ...]:
+    """Every operator that has a rule, or whose ONNX function body uses only such operators."""
+    versions: dict[str, set[int]] = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        if schema.domain == "" and schema.since_version <= NEWEST_OPSET and not schema.deprecated:
+            versions.setdefault(schema.name, set()).add(schema.since_version)
+    found = []
+    for name in sorted(versions):
+        current = [
+            version for version in sorted(versions[name]) if _in_force(version, versions[name])
+        ]
+        ruled = tuple(version for version in current if find_rule("", name, version))
+        expanded = tuple(
+            version for version in current if version not in ruled and _expands(name, version)
+        )
+        if ruled:
+            found.append(SupportedOperator("", name, ruled, expanded=False))
+        elif expanded:
+            found.append(SupportedOperator("", name, expanded, expanded=True))
+    return tuple(found)
+
+
+def _in_force(version: int, versions: set[int]) -> bool:
+    """True if a model of some accepted opset can mean this version of the operator."""
+    return version >= max((v for v in versions if v <= OLDEST_OPSET), default=0)
+
+
+def _expands(name: str, version: int) -> bool:
+    schema = onnx.defs.get_schema(name, max_inclusive_version=version, domain="")
+    body = schema.function_body
+    if not body.node:
+        return False
+    opset = next((entry.version for entry in body.opset_import if entry.domain == ""), version)
+    for node in body.node:
+        inner = onnx.defs.get_schema(node.op_type, max_inclusive_version=opset, domain="")
+        if not find_rule("", node.op_type, inner.since_version):
+            return False
+    return True

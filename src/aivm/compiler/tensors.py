@@ -1,0 +1,103 @@
+"""Reading ONNX tensors: bounded, and strict about how many bytes a shape must have."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+
+from aivm.commitments import Array, numpy_dtype
+from aivm.compiler.refusals import Malformed, Unsupported
+from aivm.isa.instructions import MAX_RANK, TensorType
+from aivm.isa.validate import MAX_DIM, MAX_ELEMENTS
+from aivm.numerics.dtypes import DType
+
+DTYPE_OF_ONNX: dict[int, DType] = {
+    TensorProto.FLOAT: DType.F32,
+    TensorProto.FLOAT16: DType.F16,
+    TensorProto.BFLOAT16: DType.BF16,
+    TensorProto.BOOL: DType.BOOL,
+    TensorProto.UINT8: DType.U8,
+    TensorProto.INT8: DType.I8,
+    TensorProto.UINT16: DType.U16,
+    TensorProto.INT16: DType.I16,
+    TensorProto.UINT32: DType.U32,
+    TensorProto.INT32: DType.I32,
+    TensorProto.UINT64: DType.U64,
+    TensorProto.INT64: DType.I64,
+}
+
+# Where each dtype's elements are when they are not in raw_data.
+_TYPED_FIELDS = {
+    DType.F32: "float_data",
+    DType.I64: "int64_data",
+    DType.U32: "uint64_data",
+    DType.U64: "uint64_data",
+}
+
+
+def onnx_type_name(element_type: int) -> str:
+    """`FLOAT`, `INT64`...; a number that ONNX does not define is shown as it is."""
+    try:
+        return str(TensorProto.DataType.Name(element_type))
+    except ValueError:
+        return f"type {element_type}"
+
+
+def dtype_of_onnx(element_type: int) -> DType:
+    """The dtype for an ONNX element type. Raises Unsupported where numerics 1 has none."""
+    dtype = DTYPE_OF_ONNX.get(element_type)
+    if dtype is None:
+        raise Unsupported(
+            f"element type {onnx_type_name(element_type)} is not defined by numerics 1",
+            change="Convert the model to float32 and integer tensors.",
+        )
+    return dtype
+
+
+def checked_type(dtype: DType, shape: tuple[int, ...]) -> TensorType:
+    """A tensor type within the limits of programs; raises Unsupported outside them."""
+    if len(shape) > MAX_RANK:
+        raise Unsupported(
+            f"a tensor of rank {len(shape)} ({shape}) is over the limit of {MAX_RANK} dimensions",
+            change="Merge dimensions with a Reshape.",
+        )
+    if any(not 0 <= dimension <= MAX_DIM for dimension in shape):
+        raise Malformed(f"shape {shape} has a dimension outside 0..2^32-1")
+    if prod(dimension for dimension in shape if dimension) > MAX_ELEMENTS:
+        raise Unsupported(f"a tensor of shape {shape} has over 2^40 elements")
+    return TensorType(dtype, shape)
+
+
+def check_length(tensor: TensorProto) -> TensorType:
+    """The tensor's type, after making sure that as many elements are there as its shape says."""
+    dtype = dtype_of_onnx(tensor.data_type)
+    tensor_type = checked_type(dtype, tuple(tensor.dims))
+    raw = tensor.HasField("raw_data")
+    if raw:
+        found, expected, unit = len(tensor.raw_data), tensor_type.size_bytes, "bytes"
+    else:
+        field = getattr(tensor, _TYPED_FIELDS.get(dtype, "int32_data"))
+        found, expected, unit = len(field), tensor_type.elements, "elements"
+    if found != expected:
+        raise Malformed(
+            f"tensor {tensor.name!r} of shape {tensor_type.shape} has {found} instead of "
+            f"{expected} {unit}"
+        )
+    return tensor_type
+
+
+def read_tensor(tensor: TensorProto) -> Array:
+    """The elements of an ONNX tensor (F16 and BF16 as bits in uint16), read-only."""
+    tensor_type = check_length(tensor)
+    carrier = numpy_dtype(tensor_type.dtype)
+    if tensor.HasField("raw_data"):
+        array = np.frombuffer(tensor.raw_data, dtype=carrier).reshape(tensor_type.shape)
+    else:
+        values = np.asarray(numpy_helper.to_array(tensor), order="C")
+        array = values.reshape(-1).view(carrier).reshape(tensor_type.shape)
+    if tensor_type.dtype is DType.BOOL and array.size and array.view(np.uint8).max() > 1:
+        raise Malformed(f"tensor {tensor.name!r} is BOOL but holds a byte other than 0 and 1")
+    array.setflags(write=False)
+    return array
