@@ -111,7 +111,8 @@ class Builder:
         if dtype is None:
             raise _undefined(function.name, dtypes)
         tensor_type = checked_type(dtype, broadcast_shape(*(value.shape for value in operands)))
-        return self._emit(lambda ids: Map(function, ids, tensor_type), operands)
+        plain = [self._as_scalar(value, tensor_type.shape, operands) for value in operands]
+        return self._emit(lambda ids: Map(function, ids, tensor_type), plain)
 
     def matmul(self, a: Value, b: Value) -> Value:
         """F32 matrix product of two values of rank 2 or more; leading dimensions broadcast."""
@@ -255,6 +256,13 @@ class Builder:
         return self._shared(Move((operand,), value.type, value.shape, axes, ones, zeros))
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _as_scalar(self, value: Value, shape: tuple[int, ...], operands: Sequence[Value]) -> Value:
+        """A known single element as rank 0, where the other operands make the shape without it."""
+        if value.array is None or value.array.size != 1 or not value.rank:
+            return value
+        others = [other.shape for other in operands if other is not value]
+        return self.reshape(value, ()) if broadcast_shape(*others) == shape else value
 
     def _unreshaped(self, value: Value) -> Value:
         """The tensor under a plain reshape: families that view their operand need no reshape."""

@@ -26,7 +26,7 @@ Weights = dict[str, np.ndarray[Any, Any]]
 
 _OPSET = 17
 _IR_VERSION = 8
-_SAFETENSORS_DTYPES = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _MAX_HEADER_BYTES = 1 << 20
 
 
@@ -201,7 +201,7 @@ def _encoder_layer(
 def _attention(
     graph: _Graph, weights: Weights, config: Config, layer: int, hidden: str, penalty: str
 ) -> str:
-    """softmax(Q K^T / sqrt(size) + penalty) V, the heads side by side: [batch, sequence, hidden]."""
+    """softmax(Q K^T / sqrt(size) + penalty) V, all heads in one: [batch, sequence, hidden]."""
     prefix, size = f"layer_{layer}", config.hidden // config.heads
     orders = {"query": [0, 2, 1, 3], "key": [0, 2, 3, 1], "value": [0, 2, 1, 3]}
     heads = {}
