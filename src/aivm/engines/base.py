@@ -14,33 +14,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 
 from aivm import engines
+from aivm.commitments import Array, numpy_dtype
 from aivm.errors import UnknownEngine, WrongTensor
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
 from aivm.numerics.dtypes import DType
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-# f16 and bf16 are storage types without arithmetic, and numpy has no bf16: both travel as bits.
-NUMPY_DTYPES: dict[DType, np.dtype[Any]] = {
-    DType.F32: np.dtype("<f4"),
-    DType.F16: np.dtype("<u2"),
-    DType.BF16: np.dtype("<u2"),
-    DType.BOOL: np.dtype("?"),
-    DType.U8: np.dtype("u1"),
-    DType.I8: np.dtype("i1"),
-    DType.U16: np.dtype("<u2"),
-    DType.I16: np.dtype("<i2"),
-    DType.U32: np.dtype("<u4"),
-    DType.I32: np.dtype("<i4"),
-    DType.U64: np.dtype("<u8"),
-    DType.I64: np.dtype("<i8"),
-}
+from aivm.numerics.formats import FORMAT_OF
 
 # What lives in this room beside the engines.
 _NOT_ENGINES = frozenset({"base", "plan"})
@@ -119,12 +103,16 @@ def open_engine(
 
 
 def checked_inputs(program: Program, inputs: Sequence[Array]) -> list[Array]:
-    """The inputs as dense little-endian arrays; WrongTensor where they do not fit the program."""
+    """The inputs as a program reads them: dense, little-endian, every NaN the canonical one.
+
+    Arrays that are so already are passed on as they are, so do not write to them. Raises
+    WrongTensor where dtype, shape or number do not fit the program.
+    """
     return _checked("input", program.inputs, inputs)
 
 
 def checked_constants(program: Program, constants: Sequence[Array]) -> list[Array]:
-    """The constants as dense little-endian arrays; raises as `checked_inputs` does."""
+    """The constants as a program reads them; as `checked_inputs`."""
     return _checked("constant", [constant.type for constant in program.constants], constants)
 
 
@@ -136,7 +124,7 @@ def _checked(what: str, types: Sequence[TensorType], arrays: Sequence[Array]) ->
 
 
 def _checked_array(name: str, expected: TensorType, array: Array) -> Array:
-    dtype = NUMPY_DTYPES[expected.dtype]
+    dtype = numpy_dtype(expected.dtype)
     # newbyteorder: a big-endian array holds the same values, so it is converted, not refused.
     if array.dtype.newbyteorder("<") != dtype:
         raise WrongTensor(
@@ -147,4 +135,18 @@ def _checked_array(name: str, expected: TensorType, array: Array) -> Array:
     if expected.dtype is DType.BOOL and array.size and array.view(np.uint8).max() > 1:
         raise WrongTensor(f"{name} is BOOL but holds a byte other than 0 and 1")
     # ascontiguousarray would turn rank 0 into rank 1.
-    return np.asarray(array, dtype=dtype, order="C")
+    return _canonical_nans(expected.dtype, np.asarray(array, dtype=dtype, order="C"))
+
+
+def _canonical_nans(dtype: DType, array: Array) -> Array:
+    if dtype not in FORMAT_OF or array.size == 0:
+        return array
+    form = FORMAT_OF[dtype]
+    if dtype is DType.F32:
+        # The minimum is a NaN if anything is, and costs no array of its own.
+        with np.errstate(invalid="ignore"):
+            if not np.isnan(array.min()):
+                return array
+        return np.where(np.isnan(array), np.array(form.canonical_nan, "<u4").view("<f4"), array)
+    is_nan = (array & (form.sign_bit - 1)) > form.infinity
+    return np.where(is_nan, np.array(form.canonical_nan, "<u2"), array) if is_nan.any() else array
