@@ -60,3 +60,9 @@ engine_option = click.option(
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Native threads."
 )
+
+
+def ask_password() -> str:
+    """Ask on the terminal; never a flag, never echoed."""
+    password: str = click.prompt("keystore password", hide_input=True, err=True)
+    return password

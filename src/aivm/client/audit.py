@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from aivm.client.local import LocalModel, in_order
+from aivm.client.local import LocalModel
 from aivm.errors import Mismatch
+from aivm.market.entries import in_order
 from aivm.receipts import Check, Expectation, SignedReceipt, Verdict, verify_receipt
 
 Array = np.ndarray[Any, Any]
@@ -24,8 +25,8 @@ def audit(
 ) -> Verdict:
     """Every check on the receipt, ending with re-execution.
 
-    `inputs` by name; `outputs`, where given, are the arrays that came with the receipt; `hot_key` is
-    the provider's registered key. Returns the verdict; raises only for bad input.
+    `inputs` by name; `outputs`, where given, came with the receipt; `hot_key` is the provider's
+    registered key. Returns the verdict; raises only for bad input.
     """
     prepared = model.prepare({name: np.shape(array) for name, array in inputs.items()})
     ordered = in_order(prepared.input_names, inputs)

@@ -20,8 +20,9 @@ from aivm import host
 from aivm.commitments import bundle_root, program_root, tensor_root
 from aivm.compiler import compile_model, inspect_model
 from aivm.engines.base import Engine, Executable, open_engine
-from aivm.errors import NotFound, TooLarge, WrongTensor
+from aivm.errors import NotFound, TooLarge
 from aivm.isa.program import Program
+from aivm.market.entries import find_entry, in_order
 from aivm.packages import Package, open_package
 from aivm.receipts import Receipt, local_receipt
 
@@ -85,19 +86,6 @@ class PackageSource:
             input_names=tuple(port.name for port in entry.inputs),
             output_names=tuple(port.name for port in entry.outputs),
         )
-
-
-def find_entry(package: Package, shapes: Mapping[str, tuple[int, ...]]) -> Any:
-    """The package's program for exactly these input shapes; WrongTensor lists what there is."""
-    for entry in package.manifest.entries:
-        if {port.name: tuple(port.shape) for port in entry.inputs} == dict(shapes):
-            return entry
-    known = "; ".join(
-        ", ".join(f"{port.name}{list(port.shape)}" for port in entry.inputs)
-        for entry in package.manifest.entries
-    )
-    asked = ", ".join(f"{name}{list(shape)}" for name, shape in sorted(shapes.items()))
-    raise WrongTensor(f"the package has no program for {asked}", hint=f"It has: {known}")
 
 
 class LocalModel:
@@ -173,17 +161,6 @@ def _source(model: str | Path | bytes | Package) -> Source:
     if path.stat().st_size > MAX_MODEL_BYTES:
         raise TooLarge(f"{path} is larger than an ONNX file can be ({MAX_MODEL_BYTES} bytes)")
     return OnnxSource(path.read_bytes())
-
-
-def in_order(names: Sequence[str], arrays: Mapping[str, Array]) -> list[Array]:
-    """The arrays in the program's order. Raises WrongTensor for a missing or unknown name."""
-    if missing := [name for name in names if name not in arrays]:
-        raise WrongTensor(f"input {missing[0]!r} is missing", hint=f"Inputs: {', '.join(names)}")
-    if unknown := sorted(set(arrays) - set(names)):
-        raise WrongTensor(
-            f"{unknown[0]!r} is not an input of the model", hint=f"Inputs: {', '.join(names)}"
-        )
-    return [arrays[name] for name in names]
 
 
 def roots_of(arrays: Sequence[Array], types: Sequence[Any]) -> bytes:

@@ -139,9 +139,7 @@ class Caller:
                 await asyncio.sleep(0.2 * attempt)
         raise AssertionError("unreachable")
 
-    def _check(
-        self, order: Order, voucher: Voucher, answer: Message
-    ) -> Delivery:
+    def _check(self, order: Order, voucher: Voucher, answer: Message) -> Delivery:
         outputs = _outputs(order, answer.tensors)
         receipt = _receipt(answer.parameters)
         verdict = verify_receipt(

@@ -59,7 +59,7 @@ class Directory:
         """Every registered provider, cheapest usable first; the others say why not."""
         registered = await self._chain.staking.providers()
         found = await asyncio.gather(
-            *(self._candidate(address, info, model, program) for address, info in registered)
+            *(self._candidate(info, model, program) for info in registered)
         )
         return sorted(found, key=_rank)
 
@@ -71,11 +71,22 @@ class Directory:
                 return candidate
         raise NotFound("no provider can run this program", hint=_reasons(candidates, max_price))
 
-    async def _candidate(
-        self, address: str, info: ProviderInfo, model: bytes, program: bytes
+    async def named(
+        self, provider: str, model: bytes, program: bytes, *, max_price: int | None
     ) -> Candidate:
+        """This provider and no other. Raises NotFound with the reason why it cannot be used."""
+        info = await self._chain.staking.get_provider(provider)
+        candidate = await self._candidate(info, model, program)
+        if candidate.reason or (max_price is not None and candidate.price > max_price):
+            raise NotFound(
+                f"provider {provider} cannot run this program",
+                hint=_reasons([candidate], max_price),
+            )
+        return candidate
+
+    async def _candidate(self, info: ProviderInfo, model: bytes, program: bytes) -> Candidate:
         def because(reason: str, terms: ProviderTerms | None = None) -> Candidate:
-            return Candidate(address, info.endpoint, terms, 0, reason)
+            return Candidate(info.provider, info.endpoint, terms, 0, reason)
 
         if not info.active:
             return because("not active: paused or staked too little")
@@ -83,14 +94,14 @@ class Directory:
             terms = await fetch_terms(self._session, info.endpoint)
         except AivmError as error:
             return because(error.message)
-        if terms.provider != address or terms.hot_key != info.hot_key:
+        if terms.provider != info.provider or terms.hot_key != info.hot_key:
             return because("its keys are not those registered on chain", terms)
         if terms.chain_id != self._chain.chain_id:
             return because("it serves another chain", terms)
         price = terms.prices.get((model, program))
         if price is None:
             return because("it does not serve this program", terms)
-        return Candidate(address, info.endpoint, terms, price, "")
+        return Candidate(info.provider, info.endpoint, terms, price, "")
 
 
 async def fetch_terms(session: aiohttp.ClientSession, endpoint: str) -> ProviderTerms:

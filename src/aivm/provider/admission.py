@@ -101,7 +101,7 @@ class Admission:
 
     def _check_channel(self, signed: SignedVoucher, channel: Channel, model: bytes) -> None:
         if channel.status is not ChannelStatus.OPEN:
-            raise PaymentRefused("the channel does not exist or is not open")
+            raise PaymentRefused("the channel is not open")
         if channel.provider != self._provider:
             raise PaymentRefused("the channel pays another provider")
         if channel.model != model:

@@ -68,7 +68,7 @@ class Settlement:
             job = self._journal.redeemable(channel_id)
             if job is None:
                 continue
-            channel = await self._chain.escrow.channel(channel_id)
+            channel = await self._chain.escrow.get_channel(channel_id)
             if channel.status is ChannelStatus.CLOSED or channel.redeemed >= job.amount:
                 self._journal.record_redemption(channel_id, max(channel.redeemed, job.amount))
                 continue
@@ -91,7 +91,7 @@ class Settlement:
         await self._chain.escrow.redeem_many(self._operator, redemptions)
         total = 0
         for job, before in due:
-            after = await self._chain.escrow.channel(job.channel)
+            after = await self._chain.escrow.get_channel(job.channel)
             total += after.redeemed - before.redeemed
             self._journal.record_redemption(job.channel, after.redeemed)
         await self._pay_out({channel.till for _, channel in due})
@@ -101,6 +101,6 @@ class Settlement:
     async def _pay_out(self, tills: Iterable[int]) -> None:
         """Split what the tills hold among provider, publisher and treasury."""
         for till in sorted(tills):
-            held = await self._chain.escrow.till(till)
+            held = await self._chain.escrow.get_till(till)
             if held.redeemed > held.paid_out:
                 await self._chain.escrow.pay_out(self._operator, till)

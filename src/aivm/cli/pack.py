@@ -1,0 +1,109 @@
+"""`aivm pack`: an ONNX file becomes a signed package."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from aivm import host
+from aivm.cli.options import ask_password, network_options, output_options
+from aivm.cli.output import Output
+from aivm.cli.tensors import read_inputs
+from aivm.config import Config
+from aivm.errors import BadInput, NotFound
+
+_SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="owner/name under which the model is published.")
+@click.option("--version", required=True, help="Semantic version, for example 1.0.0.")
+@click.option("--license", "license_id", required=True, help="SPDX identifier of the licence.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option(
+    "--shapes",
+    multiple=True,
+    help="Input shapes of one program, for example ids=1x16,mask=1x16; repeatable.",
+)
+@click.option("--bind", multiple=True, help="NAME=FILE.npy: fix an input to a constant.")
+@click.option("--file", "files", multiple=True, help="ROLE=PATH: tokenizer, license, card, other.")
+@click.option("--description", default="", help="One sentence about the model.")
+@click.option("--task", default="", help="What it is for, for example text-embedding.")
+@network_options
+@output_options
+def pack(output: Output, model: Path, out: Path, settings: Config, **options: Any) -> None:
+    """Compile MODEL, sign its manifest with the configured account, write a package folder."""
+    from aivm.market.network import open_account
+    from aivm.packages import ExtraFile, Role, pack_model
+
+    if not model.is_file():
+        raise NotFound(f"no file {model}")
+    shapes = [parse_shapes(text) for text in options["shapes"]] or [{}]
+    extra = [
+        ExtraFile(path=path.name, source=path, role=Role(role))
+        for role, path in map(_file, options["files"])
+    ]
+    signer = open_account(settings, ask_password)
+    with output.working(f"compiling {model.name} and signing its manifest"):
+        info = pack_model(
+            model.read_bytes(),
+            name=options["name"],
+            version=options["version"],
+            license=options["license_id"],
+            shapes=shapes,
+            out_dir=out,
+            signer=signer,
+            created=host.now(),
+            description=options["description"],
+            task=options["task"],
+            bindings=read_inputs(options["bind"]),
+            extra_files=extra,
+        )
+    table = Table(box=None, pad_edge=False, title=f"{info.manifest.name} {info.manifest.version}")
+    for heading in ("program", "gas units", "root"):
+        table.add_column(heading, overflow="fold")
+    for entry in info.manifest.entries:
+        table.add_row(entry.name, f"{entry.gas_units:,}", entry.program.hex()[:16])
+    document = {
+        "ok": True,
+        "model": info.model_id.hex(),
+        "cid": str(info.manifest_cid),
+        "name": info.manifest.name,
+        "version": info.manifest.version,
+        "publisher": info.manifest.publisher,
+        "out": str(out),
+        "programs": [
+            {"name": entry.name, "program": entry.program.hex(), "gas": entry.gas_units}
+            for entry in info.manifest.entries
+        ],
+    }
+    output.data(table, document, brief=info.model_id.hex())
+    output.hint(f"aivm push {out}")
+
+
+def parse_shapes(text: str) -> dict[str, tuple[int, ...]]:
+    """`ids=1x16,mask=1x16` as shapes by input name; `scalar` is rank 0."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for part in text.split(","):
+        found = _SHAPE.fullmatch(part.strip())
+        if found is None:
+            raise BadInput(f"{part!r} is not NAME=1x16", hint="Example: ids=1x16,mask=1x16")
+        name, sizes = found.groups()
+        shapes[name] = () if sizes == "scalar" else tuple(int(size) for size in sizes.split("x"))
+    return shapes
+
+
+def _file(text: str) -> tuple[str, Path]:
+    from aivm.packages import Role
+
+    role, separator, path = text.partition("=")
+    if not separator or role not in set(Role):
+        raise BadInput(f"{text!r} is not ROLE=PATH", hint=f"Roles: {', '.join(Role)}")
+    if not Path(path).is_file():
+        raise NotFound(f"no file {path}")
+    return role, Path(path)

@@ -1,0 +1,214 @@
+"""The whole network on one machine: chain, contracts, storage, published model, staked providers.
+
+Everything is real but the money: the providers are processes of their own, the chain is anvil, and
+all content travels through the storage gateway by CID. The last provider may be a cheat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from aivm import config as settings
+from aivm import host
+from aivm.chain import Account, Chain, DeploymentParameters, DevChain, deploy, dev_account
+from aivm.config import Config
+from aivm.devnet.children import Membership, ProviderProcess, write_key
+from aivm.devnet.model import MODEL_NAME, prepare_package
+from aivm.devnet.storage import run_storage
+from aivm.gateway import run_gateway
+from aivm.market.publish import publish
+from aivm.packages import Package
+
+TOKEN = 10**18
+STAKE = 10_000 * TOKEN
+PURSE = 1_000 * TOKEN  # what publisher, client and providers start with
+ROYALTY_BPS = 500
+CHEAT_MODULE = "aivm.devnet.cheat"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How large the network is and where it listens; port 0 takes a free one."""
+
+    honest: int = 2
+    cheats: int = 1
+    rpc_port: int = 0
+    storage_port: int = 0
+    gateway_port: int = 0
+    engine: str = "native"
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Accounts of the development chain by what they do."""
+
+    governance: Account
+    treasury: Account
+    publisher: Account
+    client: Account
+    owners: tuple[Account, ...]
+
+    @classmethod
+    def for_providers(cls, count: int) -> Roles:
+        accounts = [dev_account(index) for index in range(4 + count)]
+        return cls(*accounts[:4], owners=tuple(accounts[4:]))
+
+
+@dataclass(frozen=True)
+class Devnet:
+    """A running network. `config` are the settings of its client account."""
+
+    devchain: DevChain
+    chain: Chain
+    config: Config
+    roles: Roles
+    package: Package
+    storage_url: str
+    gateway_url: str
+    honest: tuple[ProviderProcess, ...]
+    cheats: tuple[ProviderProcess, ...]
+
+    def endpoints(self) -> dict[str, object]:
+        """What another program must know to use the network."""
+        providers = [*self.honest, *self.cheats]
+        return {
+            "rpc": self.devchain.url,
+            "gateway": self.gateway_url,
+            "storage": self.storage_url,
+            "providers": [provider.url for provider in providers],
+            "address_book": str(self.config.address_book),
+            "keystore": str(self.config.keystore),
+            "account": self.config.account,
+            "password_file": str(self.config.password_file),
+            "model": MODEL_NAME,
+        }
+
+
+@asynccontextmanager
+async def run_devnet(
+    folder: Path, cache_dir: Path, options: Options, report: Report
+) -> AsyncIterator[Devnet]:
+    """Start everything beneath `folder`, tell `report` what happens, stop everything at the end."""
+    roles = Roles.for_providers(options.honest + options.cheats)
+    async with AsyncExitStack() as stack:
+        report("building and signing the package of all-MiniLM-L6-v2")
+        package = await asyncio.to_thread(
+            prepare_package, cache_dir, roles.publisher, lambda text: report(f"  {text}")
+        )
+        report("starting the chain and deploying the contracts")
+        devchain = await stack.enter_async_context(
+            DevChain.start(port=options.rpc_port, accounts=4 + len(roles.owners))
+        )
+        chain = await _deployed(devchain, roles, folder / "address_book.json")
+        stack.push_async_callback(chain.close)
+        report("publishing: blocks to storage by CID, the model id to the registry")
+        storage_url = await stack.enter_async_context(
+            run_storage(folder / "storage", options.storage_port)
+        )
+        async with aiohttp.ClientSession() as session:
+            await publish(
+                chain, session, roles.publisher, storage_url, package, royalty_bps=ROYALTY_BPS
+            )
+        membership = Membership(
+            rpc_url=devchain.url,
+            storage_url=storage_url,
+            address_book=folder / "address_book.json",
+            cache_dir=folder / "cache",
+        )
+        report(f"staking and starting {len(roles.owners)} providers")
+        providers = await _providers(stack, chain, roles, membership, folder, options)
+        config = _client_config(membership, folder / "client", roles.client)
+        gateway_url = await stack.enter_async_context(run_gateway(config, options.gateway_port))
+        yield Devnet(
+            devchain=devchain,
+            chain=chain,
+            config=config,
+            roles=roles,
+            package=package,
+            storage_url=storage_url,
+            gateway_url=gateway_url,
+            honest=tuple(providers[: options.honest]),
+            cheats=tuple(providers[options.honest :]),
+        )
+
+
+async def _deployed(devchain: DevChain, roles: Roles, address_book: Path) -> Chain:
+    """Contracts on the chain, tokens in everybody's purse."""
+    parameters = DeploymentParameters(
+        governance=roles.governance.address,
+        treasury=roles.treasury.address,
+        token_holder=roles.governance.address,
+    )
+    book = await deploy(devchain.rpc, roles.governance, parameters)
+    address_book.parent.mkdir(parents=True, exist_ok=True)
+    book.write(address_book)
+    chain = await Chain.connect(devchain.url, book)
+    for account in (roles.publisher, roles.client):
+        await chain.token.transfer(roles.governance, account.address, PURSE)
+    for owner in roles.owners:
+        await chain.token.transfer(roles.governance, owner.address, STAKE)
+    return chain
+
+
+async def _providers(
+    stack: AsyncExitStack,
+    chain: Chain,
+    roles: Roles,
+    membership: Membership,
+    folder: Path,
+    options: Options,
+) -> list[ProviderProcess]:
+    """Registered, staked and serving; stopped (draining) when the stack unwinds."""
+    ports = [host.free_port() for _ in roles.owners]
+    hot_keys = [Account.generate() for _ in roles.owners]
+    for owner, hot_key, port in zip(roles.owners, hot_keys, ports, strict=True):
+        # The hot key pays the gas of redemptions.
+        await chain.transfer(owner, hot_key.address, TOKEN)
+        await chain.staking.register_provider(owner, hot_key.address, f"http://127.0.0.1:{port}")
+        await chain.token.ensure_allowance(owner, chain.staking.address, STAKE)
+        await chain.staking.stake(owner, STAKE)
+    providers = []
+    for number, owner in enumerate(roles.owners):
+        arguments = ["--engine", options.engine, "--settle-seconds", "1"]
+        if number >= options.honest:
+            arguments += ["--worker-module", CHEAT_MODULE]
+        provider = await ProviderProcess.start(
+            membership,
+            folder / f"provider-{number}",
+            hot_key=hot_keys[number],
+            owner=owner.address,
+            port=ports[number],
+            model=MODEL_NAME,
+            arguments=arguments,
+        )
+        stack.push_async_callback(provider.stop)
+        providers.append(provider)
+    return providers
+
+
+def _client_config(membership: Membership, folder: Path, client: Account) -> Config:
+    write_key(folder, "client", client)
+    return settings.load({}, environment=membership.environment(folder, "client"))
+
+
+def names_of(devnet: Devnet) -> dict[str, str]:
+    """Addresses of the network by what their owners do, for reports."""
+    roles = devnet.roles
+    named = {
+        roles.publisher.address: "publisher",
+        roles.client.address: "client",
+        roles.treasury.address: "treasury",
+    }
+    providers: Sequence[ProviderProcess] = [*devnet.honest, *devnet.cheats]
+    for number, provider in enumerate(providers, 1):
+        kind = "provider" if provider in devnet.honest else "cheat"
+        named[provider.owner] = f"{kind} {number}"
+    return named

@@ -1,0 +1,229 @@
+"""Buying inferences: choose a provider, keep a channel with it, call, check, settle.
+
+Money is token base units (18 decimals).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from aivm import host
+from aivm.chain import Account, Chain, ChannelStatus
+from aivm.config import Config
+from aivm.engines.base import checked_inputs
+from aivm.errors import DeadlineExceeded
+from aivm.market.call import Caller, Delivery, Order
+from aivm.market.directory import Candidate, Directory
+from aivm.market.entries import find_entry, in_order
+from aivm.market.ledger import Ledger, OpenChannel
+from aivm.market.models import Models
+from aivm.market.network import connect_chain, open_account
+from aivm.packages import Package
+from aivm.receipts import Domain, SignedReceipt
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class ChannelPolicy:
+    """How much a client locks up at once, and for how long."""
+
+    deposit_prices: int = 1000  # a new channel holds this many runs
+    duration_seconds: int = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Outputs by name with a receipt whose offline checks all hold."""
+
+    model: str
+    inputs: Mapping[str, Array]
+    outputs: dict[str, Array]
+    receipt: SignedReceipt
+    price: int
+    provider: str
+    hot_key: str
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{array.dtype}{list(array.shape)}</td></tr>"
+            for name, array in self.outputs.items()
+        )
+        job = self.receipt.receipt.job.hex()
+        return f"<table>{rows}</table><p>receipt of job <code>{job}</code> by {self.provider}</p>"
+
+
+class Buyer:
+    """One account that buys on one network."""
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        session: aiohttp.ClientSession,
+        account: Account,
+        models: Models,
+        ledger: Ledger,
+        policy: ChannelPolicy | None = None,
+    ) -> None:
+        self.chain = chain
+        self.account = account
+        self.models = models
+        self.ledger = ledger
+        self._policy = policy or ChannelPolicy()
+        self._directory = Directory(chain, session)
+        self._caller = Caller(
+            session=session,
+            signer=account,
+            ledger=ledger,
+            vouchers=Domain(chain.chain_id, chain.escrow.address),
+            receipts=Domain(chain.chain_id, chain.staking.address),
+        )
+        # One at a time opens channels: two callers must not open two for one need.
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, config: Config, account: Account | None = None) -> AsyncIterator[Buyer]:
+        """A buyer on the configured network, signing with `account` or the configured one.
+
+        Raises ChainUnreachable, WrongChain, NotFound.
+        """
+        signer = open_account(config) if account is None else account
+        ledger = Ledger(config.state_dir / "client" / "ledger.db")
+        try:
+            async with connect_chain(config) as chain, aiohttp.ClientSession() as session:
+                models = Models(chain, session, [config.storage_url], config.cache_dir / "models")
+                yield cls(
+                    chain=chain, session=session, account=signer, models=models, ledger=ledger
+                )
+        finally:
+            ledger.close()
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        provider: str | None = None,
+        max_price: int | None = None,
+    ) -> Inference:
+        """Buy one run from `provider`, or from the cheapest one that can do it.
+
+        Raises WrongTensor before anything is paid; NotFound with every candidate's reason.
+        """
+        package = await self.models.package(model)
+        arrays = {name: np.asarray(value) for name, value in inputs.items()}
+        entry = find_entry(package, {name: array.shape for name, array in arrays.items()})
+        program = package.program(entry.name)
+        ordered = in_order(tuple(port.name for port in entry.inputs), arrays)
+        candidate = await self._candidate(package, entry.program, provider, max_price)
+        order = Order(
+            model=package.model_id,
+            program=program,
+            program_root=entry.program,
+            input_names=tuple(port.name for port in entry.inputs),
+            output_names=tuple(port.name for port in entry.outputs),
+            inputs=tuple(checked_inputs(program, ordered)),
+            endpoint=candidate.endpoint,
+            provider=candidate.provider,
+            hot_key=candidate.terms.hot_key if candidate.terms else "",
+            price=candidate.price,
+        )
+        channel = await self._channel(order, candidate)
+        delivery = await self._caller.call(order, channel)
+        return _inference(model, arrays, order, delivery)
+
+    async def request_close(self) -> list[OpenChannel]:
+        """Ask the chain to close every channel of this account; providers now redeem."""
+        escrow = (self.chain.chain_id, self.chain.escrow.address)
+        channels = self.ledger.all(escrow=escrow, client=self.account.address)
+        for channel in channels:
+            if (await self.chain.escrow.get_channel(channel.channel)).status is ChannelStatus.OPEN:
+                await self.chain.escrow.request_close(self.account, channel.channel)
+            self.ledger.mark_closing(channel.channel)
+        return channels
+
+    async def finalize(self, channel: bytes, *, timeout_seconds: float = 60.0) -> int:
+        """Refund a closing channel once its challenge period is over; returns the refund."""
+        deadline = host.monotonic() + timeout_seconds
+        while True:
+            state = await self.chain.escrow.get_channel(channel)
+            if state.status is ChannelStatus.CLOSED:
+                self.ledger.mark_closed(channel)
+                return 0
+            if (await self.chain.block()).time >= state.refundable_at:
+                refund = await self.chain.escrow.finalize(self.account, channel)
+                self.ledger.mark_closed(channel)
+                return refund
+            if host.monotonic() > deadline:
+                raise DeadlineExceeded("the channel's challenge period is not over yet")
+            await asyncio.sleep(0.2)
+
+    async def _candidate(
+        self, package: Package, program: bytes, provider: str | None, max_price: int | None
+    ) -> Candidate:
+        if provider is None:
+            return await self._directory.choose(package.model_id, program, max_price=max_price)
+        return await self._directory.named(provider, package.model_id, program, max_price=max_price)
+
+    async def _channel(self, order: Order, candidate: Candidate) -> OpenChannel:
+        """A channel with enough left in it, opened now if there is none."""
+        margin = candidate.terms.expiry_margin_seconds if candidate.terms else 0
+        async with self._opening:
+            for channel in self.ledger.usable(
+                escrow=(self.chain.chain_id, self.chain.escrow.address),
+                client=self.account.address,
+                provider=order.provider,
+                model=order.model,
+            ):
+                if channel.left >= order.price and channel.expiry > host.now() + margin:
+                    return channel
+            return await self._open(order)
+
+    async def _open(self, order: Order) -> OpenChannel:
+        deposit = order.price * self._policy.deposit_prices
+        expiry = (await self.chain.block()).time + self._policy.duration_seconds
+        escrow = self.chain.escrow
+        await self.chain.token.ensure_allowance(self.account, escrow.address, deposit)
+        channel_id = await escrow.open(
+            self.account,
+            order.provider,
+            order.model,
+            deposit,
+            salt=host.random_bytes(32),
+            expiry=expiry,
+        )
+        channel = OpenChannel(
+            channel=channel_id,
+            chain_id=self.chain.chain_id,
+            escrow=escrow.address,
+            client=self.account.address,
+            provider=order.provider,
+            model=order.model,
+            deposit=deposit,
+            expiry=expiry,
+        )
+        self.ledger.add(channel)
+        return channel
+
+
+def _inference(
+    model: str, inputs: Mapping[str, Array], order: Order, delivery: Delivery
+) -> Inference:
+    return Inference(
+        model=model,
+        inputs=inputs,
+        outputs=delivery.outputs,
+        receipt=delivery.receipt,
+        price=delivery.price,
+        provider=order.provider,
+        hot_key=order.hot_key,
+    )
