@@ -1,1 +1,44 @@
-"""Packages: what a publisher ships, signed and checked to the last byte."""
+"""Packages: what a publisher ships, signed, and verified to the last byte before it is used."""
+
+from aivm.packages.manifest import (
+    ConstantEntry,
+    FileEntry,
+    Interface,
+    Manifest,
+    Port,
+    ProgramEntry,
+    Role,
+    manifest_cid,
+    model_id,
+    parse_manifest,
+)
+from aivm.packages.pack import pack_model
+from aivm.packages.package import Package, open_package
+from aivm.packages.writer import (
+    Description,
+    ExtraFile,
+    PackageInfo,
+    describe_package,
+    write_package,
+)
+
+__all__ = [
+    "ConstantEntry",
+    "Description",
+    "ExtraFile",
+    "FileEntry",
+    "Interface",
+    "Manifest",
+    "Package",
+    "PackageInfo",
+    "Port",
+    "ProgramEntry",
+    "Role",
+    "describe_package",
+    "manifest_cid",
+    "model_id",
+    "open_package",
+    "pack_model",
+    "parse_manifest",
+    "write_package",
+]

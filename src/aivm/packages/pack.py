@@ -1,0 +1,108 @@
+"""From an ONNX file to a signed package, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+
+from aivm.commitments import Array
+from aivm.compiler import (
+    CompiledModel,
+    TensorInterface,
+    compile_model,
+    inspect_model,
+)
+from aivm.errors import BadInput
+from aivm.isa.instructions import TensorType
+from aivm.packages.manifest import Dimension, Interface
+from aivm.packages.writer import Description, ExtraFile, PackageInfo, write_package
+from aivm.receipts import Signer
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_MAX_ENTRY_NAME = 64
+_MAX_SYMBOL = 64
+
+
+def pack_model(
+    model: bytes,
+    *,
+    name: str,
+    version: str,
+    license: str,  # noqa: A002 (the manifest's own word)
+    shapes: Sequence[Shapes],
+    out_dir: Path,
+    signer: Signer,
+    created: int,
+    description: str = "",
+    task: str = "",
+    supersedes: bytes | None = None,
+    bindings: Mapping[str, Array] = MappingProxyType({}),
+    extra_files: Sequence[ExtraFile] = (),
+) -> PackageInfo:
+    """Compiles `model` (ONNX bytes) for each set of input shapes and writes the package.
+
+    `shapes` may be one empty mapping where the model fixes every shape. `bindings` fixes inputs to
+    constants. Raises what `compile_model` and `write_package` raise, and BadInput for two sets of
+    shapes that give the same entry.
+    """
+    compiled = [compile_model(model, chosen, bindings=bindings) for chosen in shapes]
+    entries = dict(zip(_entry_names(compiled), compiled, strict=True))
+    if not entries or len(entries) != len(compiled):
+        raise BadInput("each set of input shapes must be given once, and at least one of them")
+    first = compiled[0]
+    types = first.program.value_types
+    interface = inspect_model(model)
+    about = Description(
+        name=name,
+        version=version,
+        license=license,
+        inputs=_interfaces(
+            interface.inputs, dict(zip(first.input_names, first.program.inputs, strict=True))
+        ),
+        outputs=_interfaces(
+            interface.outputs,
+            {
+                output: types[value]
+                for output, value in zip(first.output_names, first.program.outputs, strict=True)
+            },
+        ),
+        created=created,
+        description=description,
+        task=task,
+        supersedes=supersedes,
+    )
+    return write_package(out_dir, about, entries, signer, extra_files)
+
+
+def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
+    """`1x128` where all inputs have that shape, else every input's shape: `1x128_1x3x224x224`."""
+    for model in compiled:
+        shapes = ["x".join(map(str, type_.shape)) or "scalar" for type_ in model.program.inputs]
+        name = shapes[0] if len(set(shapes)) == 1 else "_".join(shapes) or "main"
+        if len(name) > _MAX_ENTRY_NAME:
+            name = f"shapes-{sha256(name.encode()).hexdigest()[:16]}"
+        yield name
+
+
+def _interfaces(
+    tensors: Sequence[TensorInterface], types: Mapping[str, TensorType]
+) -> tuple[Interface, ...]:
+    """The model's own description; where it leaves a rank open, the compiled program gives it."""
+    described = []
+    for tensor in tensors:
+        type_ = types.get(tensor.name)
+        if type_ is None:  # bound to a constant: no input any more
+            continue
+        shape = (None,) * len(type_.shape) if tensor.shape is None else tensor.shape
+        named = tuple(_dimension(tensor.name, axis, size) for axis, size in enumerate(shape))
+        described.append(Interface(tensor.name, tensor.dtype, named))
+    return tuple(described)
+
+
+def _dimension(name: str, axis: int, size: int | str | None) -> Dimension:
+    if isinstance(size, int):
+        return size
+    return size if size and len(size) <= _MAX_SYMBOL else f"{name[:32]}_{axis}"

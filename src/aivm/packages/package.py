@@ -1,0 +1,211 @@
+"""Opening a package: every byte is verified before anything of it is used.
+
+    manifest.json        the manifest; the SHA-256 of its bytes is the model id
+    manifest.sig.json    its DSSE envelope
+    ...                  the files that the manifest lists, and nothing else
+
+In order: model id, signature, list of files, each file's size, SHA-256 and CID, each program's
+records and root, each constant's tensor root. A package that lies is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import file_digest
+from pathlib import Path
+
+from aivm.commitments import Array, program_root_of_records, tensor_root
+from aivm.errors import (
+    BadInput,
+    BadSignature,
+    MalformedPackage,
+    MalformedProgram,
+    NotFound,
+    TamperedContent,
+    TooLarge,
+)
+from aivm.isa.gas import gas_units
+from aivm.isa.instructions import TensorType
+from aivm.isa.program import Constant, Program
+from aivm.isa.records import decode
+from aivm.packages import files
+from aivm.packages.envelope import MAX_ENVELOPE_BYTES, verify_envelope
+from aivm.packages.manifest import (
+    MAX_MANIFEST_BYTES,
+    FileEntry,
+    Manifest,
+    Port,
+    ProgramEntry,
+    model_id,
+    parse_manifest,
+)
+from aivm.packages.paths import MANIFEST, SIGNATURE
+from aivm.packages.safetensors import SafeTensors
+
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+class Package:
+    """A verified package. `model_id` is 32 bytes; weights are mapped from disk, not copied.
+
+    The folder must not be changed while the package is in use.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: Manifest,
+        model: bytes,
+        programs: dict[str, Program],
+        constants: dict[bytes, Array],
+    ) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.model_id = model
+        self._programs = programs
+        self._constants = constants
+
+    def program(self, entry: str) -> Program:
+        """The program of an entry. Raises NotFound if there is none of that name."""
+        return self._programs[self.manifest.entry(entry).name]
+
+    def constants(self, entry: str) -> tuple[Array, ...]:
+        """The constants of an entry's program, in its order; read-only views of the weights."""
+        return tuple(self._constants[constant.root] for constant in self.program(entry).constants)
+
+    def file(self, path: str) -> Path:
+        """Where a file that the manifest lists lies on disk. Raises NotFound."""
+        if all(file.path != path for file in self.manifest.files):
+            raise NotFound(f"package {self.manifest.name} has no file {path!a}")
+        return self.directory / path
+
+
+def open_package(directory: Path, expected_model_id: bytes | None = None) -> Package:
+    """Verifies the package in `directory` and opens it.
+
+    With `expected_model_id` it must be exactly that model; without, it is whatever its publisher
+    signed. Raises NotFound, TamperedContent, BadSignature, MalformedPackage, MalformedProgram,
+    TooLarge.
+    """
+    manifest_bytes = _read_small(directory, MANIFEST, MAX_MANIFEST_BYTES)
+    model = model_id(manifest_bytes)
+    if expected_model_id is not None and model != expected_model_id:
+        raise TamperedContent(
+            f"{directory / MANIFEST} is model {model.hex()}, not {expected_model_id.hex()}"
+        )
+    manifest = parse_manifest(manifest_bytes)
+    envelope = _read_small(directory, SIGNATURE, MAX_ENVELOPE_BYTES)
+    if manifest.publisher not in verify_envelope(envelope, manifest_bytes):
+        raise BadSignature(f"the manifest is not signed by its publisher {manifest.publisher}")
+    _check_listing(directory, manifest)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda entry: _check_file(directory, entry), manifest.files))
+    programs = {entry.name: _load_program(directory, entry) for entry in manifest.entries}
+    constants = _load_constants(directory, manifest, programs)
+    return Package(directory, manifest, model, programs, constants)
+
+
+def _read_small(directory: Path, name: str, limit: int) -> bytes:
+    path = directory / name
+    if path.is_symlink():
+        raise MalformedPackage(f"{path} is a symbolic link")
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"{directory} is not a package: it has no {name}") from None
+    except OSError as problem:
+        raise MalformedPackage(f"{path} cannot be read: {problem.strerror}") from None
+    if len(data) > limit:
+        raise TooLarge(f"{path} is over {limit} bytes")
+    return data
+
+
+def _check_listing(directory: Path, manifest: Manifest) -> None:
+    """Exactly the listed files are there, all of them regular."""
+    listed = {file.path for file in manifest.files} | {MANIFEST, SIGNATURE}
+    try:
+        found = set(_walk(directory, directory, 0))
+    except BadInput as problem:
+        raise MalformedPackage(f"package: {problem.message}") from None
+    for path in sorted(listed - found):
+        raise MalformedPackage(f"the package lacks its file {path!a}")
+    for path in sorted(found - listed):
+        raise MalformedPackage(
+            f"the package has a file {path!a} that its manifest does not list",
+            hint="Delete it, or pack the model again with it.",
+        )
+
+
+def _walk(root: Path, directory: Path, depth: int) -> Iterator[str]:
+    if depth > files.MAX_DEPTH:
+        raise MalformedPackage(f"{directory} is nested more than {files.MAX_DEPTH} deep")
+    for child in files.children(directory):
+        if child.is_dir():
+            yield from _walk(root, child, depth + 1)
+        else:
+            yield child.relative_to(root).as_posix()
+
+
+def _check_file(directory: Path, entry: FileEntry) -> None:
+    path = directory / entry.path
+    size = path.stat().st_size
+    if size != entry.size:
+        raise TamperedContent(f"{entry.path} has {size} bytes, the manifest says {entry.size}")
+    with path.open("rb") as file:
+        if file_digest(file, "sha256").digest() != entry.sha256:
+            raise TamperedContent(f"{entry.path} does not hash to the manifest's SHA-256")
+    if files.file_dag(path, threads=1).entry.cid != entry.cid:
+        raise TamperedContent(f"{entry.path} does not hash to the manifest's CID {entry.cid}")
+
+
+def _load_program(directory: Path, entry: ProgramEntry) -> Program:
+    records = (directory / entry.path).read_bytes()
+    if program_root_of_records(records) != entry.program:
+        raise TamperedContent(f"{entry.path} is not program 0x{entry.program.hex()}")
+    try:
+        program = decode(records)
+    except MalformedProgram as problem:
+        raise MalformedProgram(f"{entry.path}: {problem.message}") from None
+    types = program.value_types
+    outputs = tuple(types[value] for value in program.outputs)
+    if _port_types(entry.inputs) != program.inputs or _port_types(entry.outputs) != outputs:
+        raise MalformedPackage(f"entry {entry.name}: inputs or outputs differ from its program's")
+    if gas_units(program) != entry.gas_units:
+        raise MalformedPackage(f"entry {entry.name}: gas is {gas_units(program)}")
+    return program
+
+
+def _port_types(ports: tuple[Port, ...]) -> tuple[TensorType, ...]:
+    return tuple(port.type for port in ports)
+
+
+def _load_constants(
+    directory: Path, manifest: Manifest, programs: dict[str, Program]
+) -> dict[bytes, Array]:
+    """Every constant of every program, checked against its tensor root."""
+    needed = {
+        constant.root: constant for program in programs.values() for constant in program.constants
+    }
+    places = {constant.root: constant for constant in manifest.constants}
+    if needed.keys() != places.keys():
+        raise MalformedPackage("the manifest's constants are not those of its programs")
+    opened: dict[str, SafeTensors] = {}
+    loaded = {}
+    for root, constant in needed.items():
+        place = places[root]
+        if place.file not in opened:
+            opened[place.file] = SafeTensors(directory / place.file)
+        loaded[root] = _load_constant(opened[place.file], place.tensor, constant)
+    return loaded
+
+
+def _load_constant(weights: SafeTensors, name: str, constant: Constant) -> Array:
+    if weights.types.get(name) != constant.type:
+        raise MalformedPackage(f"the weights have no tensor {name!a} of type {constant.type}")
+    array = weights[name]
+    if tensor_root(array, constant.type.dtype) != constant.root:
+        raise TamperedContent(f"tensor {name!a} is not constant 0x{constant.root.hex()}")
+    return array

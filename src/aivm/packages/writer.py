@@ -1,0 +1,211 @@
+"""Writing a package: programs, weights, further files, manifest, signature; then all of it at once.
+
+The package is built in a folder beside its destination, opened there as a reader would, and only
+then renamed, so that what appears under its name is whole and verifies.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+
+from aivm import host
+from aivm.commitments import program_root_of_records
+from aivm.commitments.cid import Cid
+from aivm.compiler import CompiledModel
+from aivm.errors import BadInput, MalformedPackage
+from aivm.isa.gas import gas_units
+from aivm.isa.program import NUMERICS_VERSION
+from aivm.isa.records import encode
+from aivm.packages import files
+from aivm.packages.envelope import sign_manifest
+from aivm.packages.manifest import (
+    ConstantEntry,
+    FileEntry,
+    Interface,
+    Manifest,
+    Port,
+    ProgramEntry,
+    Role,
+    manifest_cid,
+    model_id,
+)
+from aivm.packages.package import open_package
+from aivm.packages.paths import MANIFEST, SIGNATURE, check_path
+from aivm.packages.resources import memory_bytes
+from aivm.packages.safetensors import write_safetensors
+from aivm.receipts import Signer
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the publisher says about a model; `created` is Unix time in seconds."""
+
+    name: str
+    version: str
+    license: str
+    inputs: tuple[Interface, ...]
+    outputs: tuple[Interface, ...]
+    created: int
+    description: str = ""
+    task: str = ""
+    supersedes: bytes | None = None
+
+
+@dataclass(frozen=True)
+class ExtraFile:
+    """A file to ship with the model, by its content or by where it lies now."""
+
+    path: str
+    role: Role
+    source: bytes | Path
+
+
+@dataclass(frozen=True)
+class PackageInfo:
+    """A package on disk: `directory_cid` names the whole folder, `manifest_cid` the manifest."""
+
+    directory: Path
+    manifest: Manifest
+    model_id: bytes
+    manifest_cid: Cid
+    directory_cid: Cid
+
+
+def write_package(
+    out_dir: Path,
+    description: Description,
+    entries: Mapping[str, CompiledModel],
+    signer: Signer,
+    extra_files: Sequence[ExtraFile] = (),
+) -> PackageInfo:
+    """Writes, signs and verifies a package; `entries` are the compiled programs by entry name.
+
+    `out_dir` must not exist or be empty. The same arguments give the same bytes. Raises BadInput,
+    MalformedPackage, TooLarge; then nothing is left behind.
+    """
+    out_dir = out_dir.absolute()
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise BadInput(f"{out_dir} already exists", hint="Choose another folder or delete it.")
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    building = out_dir.with_name(f".{out_dir.name}.{host.random_bytes(4).hex()}")
+    building.mkdir()
+    try:
+        manifest = _write_files(building, description, entries, signer.address, extra_files)
+        data = manifest.to_json()
+        (building / MANIFEST).write_bytes(data)
+        (building / SIGNATURE).write_bytes(sign_manifest(data, signer))
+        open_package(building, model_id(data))
+        if out_dir.exists():
+            out_dir.rmdir()
+        building.rename(out_dir)
+    except BaseException:
+        shutil.rmtree(building)
+        raise
+    return describe_package(out_dir, manifest, model_id(data))
+
+
+def describe_package(directory: Path, manifest: Manifest, model: bytes) -> PackageInfo:
+    """The names by which a package that was written or opened is known."""
+    whole = files.cid_of_directory(directory)
+    return PackageInfo(directory, manifest, model, manifest_cid(model), whole)
+
+
+def _write_files(
+    root: Path,
+    description: Description,
+    compiled: Mapping[str, CompiledModel],
+    publisher: str,
+    extra_files: Sequence[ExtraFile],
+) -> Manifest:
+    roles: dict[str, Role] = {}
+    for extra in extra_files:
+        _write_extra(root, extra)
+        roles[extra.path] = extra.role
+    entries = tuple(_write_program(root, name, model) for name, model in compiled.items())
+    roles |= {entry.path: Role.PROGRAM for entry in entries}
+    constants = _write_constants(root / WEIGHTS, compiled.values())
+    if constants:
+        roles[WEIGHTS] = Role.WEIGHTS
+    return Manifest(
+        name=description.name,
+        version=description.version,
+        publisher=publisher,
+        license=description.license,
+        description=description.description,
+        task=description.task,
+        created=datetime.fromtimestamp(description.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        numerics=NUMERICS_VERSION,
+        memory_bytes=max(memory_bytes(model.program) for model in compiled.values()),
+        inputs=description.inputs,
+        outputs=description.outputs,
+        entries=entries,
+        constants=constants,
+        files=tuple(_file_entry(root, path, roles[path]) for path in sorted(roles)),
+        supersedes=description.supersedes,
+    )
+
+
+def _write_extra(root: Path, extra: ExtraFile) -> None:
+    check_path(extra.path)
+    path = root / extra.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise MalformedPackage(f"path {extra.path!a} is given twice")
+    if isinstance(extra.source, bytes):
+        path.write_bytes(extra.source)
+    else:
+        shutil.copyfile(extra.source, path)
+
+
+def _write_program(root: Path, name: str, model: CompiledModel) -> ProgramEntry:
+    path = f"programs/{name}.aivm"
+    check_path(path)
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    program = model.program
+    records = encode(program)
+    with (root / path).open("xb") as file:
+        file.write(records)
+    types = program.value_types
+    outputs = [types[value] for value in program.outputs]
+    return ProgramEntry(
+        name=name,
+        program=program_root_of_records(records),
+        path=path,
+        inputs=tuple(
+            Port(port, type_.dtype, type_.shape)
+            for port, type_ in zip(model.input_names, program.inputs, strict=True)
+        ),
+        outputs=tuple(
+            Port(port, type_.dtype, type_.shape)
+            for port, type_ in zip(model.output_names, outputs, strict=True)
+        ),
+        gas_units=gas_units(program),
+    )
+
+
+def _write_constants(path: Path, compiled: Iterable[CompiledModel]) -> tuple[ConstantEntry, ...]:
+    """The constants of all programs, each once: programs of one model share their weights."""
+    tensors = {}
+    names: dict[bytes, str] = {}
+    for model in compiled:
+        for constant, array in zip(model.program.constants, model.constants, strict=True):
+            if constant.root not in names:
+                names[constant.root] = f"constant.{len(names)}"
+                tensors[names[constant.root]] = (constant.type.dtype, array)
+    if tensors:
+        write_safetensors(path, tensors)
+    return tuple(ConstantEntry(root, path.name, name) for root, name in names.items())
+
+
+def _file_entry(root: Path, path: str, role: Role) -> FileEntry:
+    with (root / path).open("rb") as file:
+        digest = file_digest(file, "sha256").digest()
+    entry = files.file_dag(root / path).entry
+    return FileEntry(path, entry.size, digest, entry.cid, role)
