@@ -70,7 +70,8 @@ def _engine(name: str) -> Finding:
     def work() -> str:
         from aivm.commitments import tensor_root
         from aivm.engines.base import open_engine
-        from aivm.isa import DType, Function, Map, MatMul, Program, TensorType
+        from aivm.isa import Function, Map, MatMul, Program, TensorType
+        from aivm.numerics.dtypes import DType
 
         square = TensorType(DType.F32, (3, 3))
         program = Program(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from aivm.chain import Keystore
+from aivm.chain.keystore import Keystore
 from aivm.cli.options import network_options, output_options
 from aivm.cli.output import Output
 from aivm.config import Config

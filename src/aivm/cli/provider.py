@@ -67,7 +67,7 @@ def serve(output: Output, settings: Config, **options: Any) -> None:
     from aivm import log
     from aivm.market.network import open_account
 
-    log.setup(settings.log_level, settings.log_style)
+    log.configure(settings.log_level, style=settings.log_style)
     asyncio.run(_serve(output, settings, open_account(settings, ask_password), options))
 
 

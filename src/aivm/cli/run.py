@@ -8,7 +8,13 @@ from typing import Any
 import click
 import numpy as np
 
-from aivm.cli.options import engine_option, network_options, output_options, threads_option
+from aivm.cli.options import (
+    ask_password,
+    engine_option,
+    network_options,
+    output_options,
+    threads_option,
+)
 from aivm.cli.output import Output
 from aivm.cli.tensors import as_document, as_table, read_inputs, write_outputs
 from aivm.errors import BadInput
@@ -63,13 +69,14 @@ def _run_here(
     model: str, inputs: dict[str, np.ndarray[Any, Any]], text: str | None, options: Any
 ) -> Any:
     from aivm.client.local import load
-    from aivm.client.text import encode_for_package
+    from aivm.market.text import encode_text
+    from aivm.packages import open_package
     from aivm.receipts import Domain, SignedReceipt
     from aivm.receipts.addresses import ZERO_ADDRESS
 
     loaded = load(model, engine=options["engine"], threads=options["threads"])
     if text is not None:
-        inputs = encode_for_package(Path(model), text)
+        inputs = encode_text(open_package(Path(model)), text)
     outputs, receipt = loaded.run_with_receipt(inputs)
     signed = SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None)
     document = {"engine": options["engine"], "job": receipt.job.hex(), "provider": None}
@@ -84,8 +91,11 @@ def _run_there(
     options: Any,
 ) -> Any:
     from aivm.client import Client
+    from aivm.market.network import open_account
 
-    with Client.from_config(options["settings"], engine=options["engine"]) as client:
+    settings = options["settings"]
+    account = open_account(settings, ask_password)
+    with Client(settings, account=account, engine=options["engine"]) as client:
         with output_to.working(f"asking a provider of {model}"):
             if text is not None:
                 inputs = client.encode(model, text)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from aivm import config as settings
-from aivm.chain import Account
+from aivm.chain.account import Account
 from aivm.client.remote import AsyncClient
 from aivm.config import Config
 from aivm.market.buyer import Inference

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from aivm.chain import Account
+from aivm.chain.account import Account
 from aivm.client.audit import audit, demand
 from aivm.client.local import LocalModel, load
 from aivm.config import Config

@@ -16,7 +16,10 @@ import aiohttp
 
 from aivm import config as settings
 from aivm import host
-from aivm.chain import Account, Chain, DeploymentParameters, DevChain, deploy, dev_account
+from aivm.chain.account import Account
+from aivm.chain.client import Chain
+from aivm.chain.deploy import DeploymentParameters, deploy
+from aivm.chain.devchain import DevChain, dev_account
 from aivm.config import Config
 from aivm.devnet.children import Membership, ProviderProcess, write_key
 from aivm.devnet.model import MODEL_NAME, prepare_package
@@ -58,8 +61,8 @@ class Roles:
 
     @classmethod
     def for_providers(cls, count: int) -> Roles:
-        accounts = [dev_account(index) for index in range(4 + count)]
-        return cls(*accounts[:4], owners=tuple(accounts[4:]))
+        governance, treasury, publisher, client, *owners = map(dev_account, range(4 + count))
+        return cls(governance, treasury, publisher, client, tuple(owners))
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ async def run_devnet(
     async with AsyncExitStack() as stack:
         report("building and signing the package of all-MiniLM-L6-v2")
         package = await asyncio.to_thread(
-            prepare_package, cache_dir, roles.publisher, lambda text: report(f"  {text}")
+            prepare_package, folder / "package", cache_dir, roles.publisher, report
         )
         report("starting the chain and deploying the contracts")
         devchain = await stack.enter_async_context(

@@ -15,7 +15,9 @@ import aiohttp
 import numpy as np
 
 from aivm import host
-from aivm.chain import Account, Chain, ChannelStatus
+from aivm.chain.account import Account
+from aivm.chain.client import Chain
+from aivm.chain.escrow import ChannelStatus
 from aivm.config import Config
 from aivm.engines.base import checked_inputs
 from aivm.errors import DeadlineExceeded

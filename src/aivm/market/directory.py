@@ -16,7 +16,8 @@ from typing import Any
 import aiohttp
 
 from aivm import host
-from aivm.chain import Chain, ProviderInfo
+from aivm.chain.client import Chain
+from aivm.chain.staking import ProviderInfo
 from aivm.errors import AivmError, NotFound, ProviderUnreachable
 
 MAX_TERMS_BYTES = 1 << 20

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from aivm.chain import Account, AddressBook, Chain, Keystore
+from aivm.chain.account import Account
+from aivm.chain.address_book import AddressBook
+from aivm.chain.client import Chain
+from aivm.chain.keystore import Keystore
 from aivm.config import Config
 from aivm.errors import NotFound
 

@@ -235,7 +235,8 @@ def _flatten(data: Any, name: str) -> list[Any]:
         raise WrongTensor(f"the data of tensor {name!r} is not a list")
     for _ in range(MAX_RANK):
         if not any(isinstance(item, list) for item in data):
-            return data
+            flat: list[Any] = data
+            return flat
         if not all(isinstance(item, list) for item in data):
             raise WrongTensor(f"the data of tensor {name!r} is nested unevenly")
         data = [value for item in data for value in item]

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aivm import host
-from aivm.chain import Channel, ChannelStatus
+from aivm.chain.escrow import Channel, ChannelStatus
 from aivm.errors import BadSignature, PaymentRefused
 from aivm.provider.journal import Job, JobState, Journal
 from aivm.receipts import Domain, SignedVoucher

@@ -115,7 +115,7 @@ class Agent:
         served, offer = draft.served, draft.offer
         try:
             outputs = await self._workers.run(
-                served.package.model_id.hex(), served.path, offer.name, draft.blobs
+                served.package.model_id.hex(), served.package.directory, offer.name, draft.blobs
             )
         except AivmError:
             self.journal.fail(job)

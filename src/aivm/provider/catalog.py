@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from aivm.errors import NotFound, WrongTensor
-from aivm.isa import TensorType, gas_units
+from aivm.isa import TensorType
 from aivm.market.openinference import Tensor
-from aivm.packages import Package, open_package
+from aivm.packages import Package
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,6 @@ class ServedModel:
     """An opened, fully verified package."""
 
     package: Package
-    path: Path
     offers: tuple[Offer, ...]
 
     @property
@@ -76,9 +74,8 @@ class Catalog:
     def models(self) -> Mapping[bytes, ServedModel]:
         return self._by_id
 
-    def install(self, path: Path, model_id: bytes) -> ServedModel:
-        """Open a package, verifying every byte of it, and offer its programs."""
-        package = open_package(path, expected_model_id=model_id)
+    def install(self, package: Package) -> ServedModel:
+        """Offer the programs of an opened (so: verified) package."""
         offers = []
         for entry in package.manifest.entries:
             program = package.program(entry.name)
@@ -87,14 +84,14 @@ class Catalog:
                 Offer(
                     name=entry.name,
                     root=entry.program,
-                    gas=gas_units(program),
+                    gas=entry.gas_units,
                     input_names=tuple(port.name for port in entry.inputs),
                     input_types=program.inputs,
                     output_names=tuple(port.name for port in entry.outputs),
                     output_types=tuple(types[value] for value in program.outputs),
                 )
             )
-        served = ServedModel(package, path, tuple(offers))
+        served = ServedModel(package, tuple(offers))
         self._by_id[package.model_id] = served
         return served
 

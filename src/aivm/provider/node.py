@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
-from aivm.chain import Account
+from aivm.chain.account import Account
 from aivm.config import Config
 from aivm.errors import NotAllowed
 from aivm.market.models import Models
@@ -80,7 +80,7 @@ async def run_node(config: Config, hot_key: Account, options: NodeOptions) -> As
             catalog = Catalog()
             for reference in options.models:
                 package = await models.package(reference)
-                catalog.install(package.path, package.model_id)
+                catalog.install(package)
                 log.info("serving %s", reference)
             agent = Agent(
                 identity=Identity(

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aivm import host
-from aivm.chain import Account, Chain, Channel, ChannelStatus, Redemption
+from aivm.chain.account import Account
+from aivm.chain.client import Chain
+from aivm.chain.escrow import Channel, ChannelStatus, Redemption
 from aivm.errors import AivmError
 from aivm.provider.journal import Job, Journal
 
