@@ -3,9 +3,10 @@
     python examples/digits/train.py
 
 Needs numpy, onnx, and scikit-learn for the data only. The network is trained by the hundred lines
-below. It writes `digits.onnx` (images float32 [batch, 1, 8, 8] in 0..1, to probabilities [batch,
-10])
-and `digits_samples.npz` (test images that the network has never seen, with their labels).
+below. It writes two files beside itself:
+
+    digits.onnx         images, float32 [batch, 1, 8, 8] in 0..1 -> probabilities [batch, 10]
+    digits_samples.npz  test images that the network has never seen, with their labels
 """
 
 from __future__ import annotations

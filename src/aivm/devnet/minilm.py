@@ -10,24 +10,22 @@ weights alone: names, order and contents of everything in the file are fixed her
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from aivm.errors import MalformedPackage
+from aivm.commitments import Array
+from aivm.packages.safetensors import SafeTensors
 
-Weights = dict[str, np.ndarray[Any, Any]]
+Weights = Mapping[str, Array]
 
 _OPSET = 17
 _IR_VERSION = 8
-_SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
-_MAX_HEADER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Config:
 def build_model(model_dir: Path) -> bytes:
     """The ONNX file for the weights in `model_dir` (`config.json`, `model.safetensors`)."""
     config = _read_config(model_dir / "config.json")
-    weights = read_safetensors((model_dir / "model.safetensors").read_bytes())
+    weights = SafeTensors(model_dir / "model.safetensors")
     graph = _Graph()
     _embedding(graph, weights, config)
     model = helper.make_model(
@@ -69,26 +67,6 @@ def build_model(model_dir: Path) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def read_safetensors(data: bytes) -> Weights:
-    """The tensors of a safetensors file, by name. Raises MalformedPackage if it is damaged."""
-    length = int.from_bytes(data[:8], "little")
-    if not 2 <= length <= min(_MAX_HEADER_BYTES, len(data) - 8):
-        raise MalformedPackage("the safetensors file has no valid header")
-    start = 8 + length
-    try:
-        entries = json.loads(data[8:start])
-        entries.pop("__metadata__", None)
-        return {
-            name: np.frombuffer(
-                data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]],
-                dtype=_SAFETENSORS_DTYPES[entry["dtype"]],
-            ).reshape(entry["shape"])
-            for name, entry in entries.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise MalformedPackage(f"the safetensors file is damaged: {error}") from error
-
-
 def _read_config(path: Path) -> Config:
     entries = json.loads(path.read_text(encoding="utf-8"))
     return Config(
@@ -106,7 +84,7 @@ class _Graph:
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
 
-    def constant(self, name: str, array: np.ndarray[Any, Any]) -> str:
+    def constant(self, name: str, array: Array) -> str:
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
         return name
