@@ -1,0 +1,80 @@
+// Batched f32 matrix products: which worker does which rectangle of which matrix.
+#include "gemm.h"
+#include "tape.h"
+
+#define ROW_BLOCK 48  // rows of C that stay together: a whole number of every kernel's tile
+
+// Elements from the first matrix to matrix `index` of the batch.
+INLINE isize batch_offset(isize index, isize rank, const int64_t *sizes, const int64_t *steps) {
+    isize offset = 0;
+    for (isize axis = rank - 1; axis >= 0; axis--) {
+        offset += index % (isize)sizes[axis] * (isize)steps[axis];
+        index /= (isize)sizes[axis];
+    }
+    return offset;
+}
+
+INLINE isize batch_count(isize rank, const int64_t *sizes) {
+    isize count = 1;
+    for (isize axis = 0; axis < rank; axis++) count *= (isize)sizes[axis];
+    return count;
+}
+
+static gemm batch_matrix(const matmul_step *s, isize index) {
+    isize a = batch_offset(index, (isize)s->rank, s->sizes, s->a_steps);
+    isize b = batch_offset(index, (isize)s->rank, s->sizes, s->b_steps);
+    isize c = batch_offset(index, (isize)s->rank, s->sizes, s->c_steps);
+    return (gemm){
+        .a = (const float *)(intptr_t)s->a + a, .a_row = (isize)s->a_row, .a_col = (isize)s->a_col,
+        .packed = s->packed ? (const float *)(intptr_t)s->packed + b : NULL,
+        .b = s->packed ? NULL : (const float *)(intptr_t)s->b + b,
+        .b_row = (isize)s->b_row, .b_col = (isize)s->b_col,
+        .c = (float *)(intptr_t)s->c + c, .c_row = (isize)s->c_row,
+        .k = (isize)s->k, .n = (isize)s->n,
+    };
+}
+
+// A product with few rows and many columns is cut by columns, else by rows.
+static void run_one(const machine *m, const gemm *g, isize rows) {
+    isize first, last;
+    isize row_blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+    isize panels = (g->n + GEMM_NR - 1) / GEMM_NR;
+    float *scratch = (float *)m->scratch;
+    if (row_blocks >= 4 * m->workers || row_blocks >= panels) {
+        share(m, row_blocks, &first, &last);
+        if (first < last)
+            gemm_run(g, first * ROW_BLOCK, smaller(last * ROW_BLOCK, rows), 0, g->n, scratch);
+    } else {
+        share(m, panels, &first, &last);
+        if (first < last)
+            gemm_run(g, 0, rows, first * GEMM_NR, smaller(last * GEMM_NR, g->n), scratch);
+    }
+}
+
+void run_matmul(const machine *m, const matmul_step *s) {
+    isize batch = batch_count((isize)s->rank, s->sizes), first, last;
+    if (batch >= 2 * m->workers || m->workers == 1) {
+        share(m, batch, &first, &last);
+        for (isize index = first; index < last; index++) {
+            gemm g = batch_matrix(s, index);
+            gemm_run(&g, 0, (isize)s->m, 0, g.n, (float *)m->scratch);
+        }
+        return;
+    }
+    for (isize index = 0; index < batch; index++) {
+        gemm g = batch_matrix(s, index);
+        run_one(m, &g, (isize)s->m);
+    }
+}
+
+void run_pack(const machine *m, const pack_step *s) {
+    isize batch = batch_count((isize)s->rank, s->sizes), first, last;
+    isize size = gemm_packed_floats((isize)s->k, (isize)s->n);
+    share(m, batch, &first, &last);
+    for (isize index = first; index < last; index++) {
+        const float *b = (const float *)(intptr_t)s->b +
+                         batch_offset(index, (isize)s->rank, s->sizes, s->b_steps);
+        gemm_pack_b((float *)(intptr_t)s->packed + index * size, b, (isize)s->b_row,
+                    (isize)s->b_col, (isize)s->k, (isize)s->n);
+    }
+}

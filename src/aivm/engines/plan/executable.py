@@ -1,0 +1,242 @@
+"""An `Executable` on any machine that runs tapes: a wasm guest, or the native library."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from aivm.commitments import Array, numpy_dtype
+from aivm.engines.base import checked_constants, checked_inputs
+from aivm.engines.plan.lower import Target
+from aivm.engines.plan.memory import ALIGNMENT
+from aivm.engines.plan.plan import Plan, Upload, plan_inference, plan_trace
+from aivm.engines.plan.tape import Address, Step, encode
+from aivm.errors import DeadlineExceeded, InvalidIndex
+from aivm.isa.instructions import TensorType
+from aivm.isa.program import Program
+from aivm.isa.validate import validate
+
+STATE_BYTES = 64  # `run_state` of tape.h, and room to keep it in a cache line of its own
+_CANCEL, _FAULT = 0, 16  # offsets in it
+_WORD = 8
+
+
+class Machine(Protocol):
+    """Memory and kernels. Addresses are what the kernels dereference."""
+
+    target: Target
+    workers: int
+    reads_host_memory: bool  # the kernels can read constants where numpy keeps them
+
+    def reserve(self, size_bytes: int) -> int:
+        """Makes a 64-byte aligned block; called once. Raises TooLarge."""
+        ...
+
+    def block(self) -> npt.NDArray[np.uint8]:
+        """The reserved block, writable."""
+        ...
+
+    def run(self, state: int, tape: int, end: int, scratch: int, scratch_bytes: int) -> int:
+        """Calls `aivm_run` with all workers; worker w has the scratch at `scratch + w * bytes`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class MachineMaker(Protocol):
+    """Opens a fresh machine."""
+
+    def __call__(self) -> Machine: ...
+
+
+class TapeExecutable:
+    """An `Executable`: the fused plan on one machine, and an unfused one for every trace."""
+
+    def __init__(
+        self,
+        program: Program,
+        constants: Sequence[Array],
+        open_machine: MachineMaker,
+        deadline_seconds: float | None,
+    ) -> None:
+        validate(program)
+        self.program = program
+        self._constants = checked_constants(program, constants)
+        self._open_machine = open_machine
+        self._deadline_seconds = deadline_seconds
+        self._loaded: _Loaded | None = self._load(trace=False)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        loaded = self._open()
+        arrays = checked_inputs(self.program, inputs)
+        loaded.write_inputs(arrays)
+        with self._deadline(loaded):
+            loaded.run_steps(0, len(loaded.plan.steps))
+        types = self.program.value_types
+        outputs = zip(self.program.outputs, loaded.plan.results, strict=True)
+        return [loaded.read(address, types[value]) for value, address in outputs]
+
+    def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
+        self._open()
+        loaded = self._load(trace=True)
+        try:
+            loaded.write_inputs(checked_inputs(self.program, inputs))
+            done = 0
+            results = zip(
+                self.program.instructions, loaded.plan.results, loaded.plan.ends, strict=True
+            )
+            for instruction, address, end in results:
+                with self._deadline(loaded):
+                    loaded.run_steps(done, end)
+                done = end
+                yield loaded.read(address, instruction.type)
+        finally:
+            loaded.close()
+
+    def close(self) -> None:
+        if self._loaded is not None:
+            self._loaded.close()
+            self._loaded = None
+
+    def _open(self) -> _Loaded:
+        if self._loaded is None:
+            raise ValueError("this executable is closed")
+        return self._loaded
+
+    def _load(self, *, trace: bool) -> _Loaded:
+        machine = self._open_machine()
+        planner = plan_trace if trace else plan_inference
+        plan = planner(self.program, machine.target, constants_in_place=machine.reads_host_memory)
+        try:
+            return _Loaded(plan, self.program, self._constants, machine)
+        except BaseException:
+            machine.close()
+            raise
+
+    @contextmanager
+    def _deadline(self, loaded: _Loaded) -> Iterator[None]:
+        """Asks the kernels to stop when the time is up; they look before every step."""
+        if self._deadline_seconds is None:
+            yield
+            return
+        timer = threading.Timer(self._deadline_seconds, loaded.cancel)
+        timer.daemon = True
+        loaded.start_clock()
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+class _Loaded:
+    """A plan in the memory of a machine: state, tape, scratch, then the buffers."""
+
+    def __init__(
+        self, plan: Plan, program: Program, constants: Sequence[Array], machine: Machine
+    ) -> None:
+        self.plan = plan
+        self.program = program
+        self.constants = constants
+        self.machine = machine
+        steps = [step for step in (*plan.setup, *plan.steps) if isinstance(step, Step)]
+        tape_bytes = sum(3 + len(step.words) for step in steps) * _WORD
+        self.scratch_bytes = _aligned(plan.scratch_bytes)
+        self.tape_at = STATE_BYTES
+        self.scratch_at = self.tape_at + _aligned(tape_bytes)
+        self.buffers_at = self.scratch_at + self.scratch_bytes * machine.workers
+        self.base = machine.reserve(self.buffers_at + plan.memory_bytes)
+        self.memory = machine.block()
+        self.memory[:STATE_BYTES] = 0
+        self._write_tape(steps)
+        self._set_up()
+
+    def _write_tape(self, steps: Sequence[Step]) -> None:
+        words = encode(steps, self._place)
+        self._write(self.tape_at, words)
+        self.step_at = [self.tape_at]
+        for step in steps:
+            self.step_at.append(self.step_at[-1] + (3 + len(step.words)) * _WORD)
+
+    def _place(self, buffer: int) -> int:
+        offset = self.plan.offsets[buffer]
+        if offset is not None:
+            return self.base + self.buffers_at + offset
+        constant = self.constants[buffer - self.program.first_constant]
+        return int(constant.ctypes.data)
+
+    def _set_up(self) -> None:
+        for buffer, content in self.plan.literals:
+            offset = self.plan.offsets[buffer]
+            if offset is not None:
+                self._write(self.buffers_at + offset, np.frombuffer(content, np.uint8))
+        done = 0
+        for entry in self.plan.setup:
+            if isinstance(entry, Step):
+                self._run(done, done + 1)
+                done += 1
+            else:
+                self._upload(entry)
+        self.first_step = done
+
+    def _upload(self, entry: Upload) -> None:
+        offset = self.plan.offsets[entry.buffer]
+        if offset is not None:
+            self._write(self.buffers_at + offset, self.constants[entry.constant])
+
+    def write_inputs(self, arrays: Sequence[Array]) -> None:
+        for buffer, array in zip(self.plan.inputs, arrays, strict=True):
+            offset = self.plan.offsets[buffer]
+            assert offset is not None, "every input has a buffer"
+            self._write(self.buffers_at + offset, array)
+
+    def run_steps(self, first: int, last: int) -> None:
+        """Runs steps [first, last) of the plan. Raises InvalidIndex or DeadlineExceeded."""
+        self._run(self.first_step + first, self.first_step + last)
+
+    def _run(self, first: int, last: int) -> None:
+        self.memory[_CANCEL + 4 : STATE_BYTES] = 0
+        tape, end = self.base + self.step_at[first], self.base + self.step_at[last]
+        scratch = self.base + self.scratch_at
+        stopped = self.machine.run(self.base, tape, end, scratch, self.scratch_bytes)
+        if not stopped:
+            return
+        fault = int(self.memory[_FAULT : _FAULT + 8].view(np.int64)[0])
+        if fault:
+            raise InvalidIndex(f"instruction {fault - 1} (GATHER) met an index outside its axis")
+        raise DeadlineExceeded("the run was stopped at its deadline")
+
+    def start_clock(self) -> None:
+        self.memory[_CANCEL : _CANCEL + 4] = 0
+
+    def cancel(self) -> None:
+        self.memory[_CANCEL] = 1
+
+    def read(self, address: Address, type_: TensorType) -> Array:
+        """A fresh array of what lies at the address."""
+        dtype = numpy_dtype(type_.dtype)
+        if type_.elements == 0:
+            return np.empty(type_.shape, dtype)
+        if self.plan.offsets[address.buffer] is None:
+            return self.constants[address.buffer - self.program.first_constant].copy()
+        start = self._place(address.buffer) - self.base + address.offset
+        content = self.memory[start : start + type_.size_bytes]
+        return content.view(dtype).reshape(type_.shape).copy()
+
+    def _write(self, offset: int, array: npt.NDArray[Any]) -> None:
+        content = array.reshape(-1).view(np.uint8)
+        self.memory[offset : offset + content.size] = content
+
+    def close(self) -> None:
+        self.memory = np.zeros(0, np.uint8)
+        self.machine.close()
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,258 @@
+"""A group of elementwise functions and row reductions as one ROWS step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import prod
+
+from aivm.engines.plan.graph import Node
+from aivm.engines.plan.groups import Extent, Group
+from aivm.engines.plan.memory import ALIGNMENT
+from aivm.engines.plan.tape import AXES_MAX, Address, Kind, Step, Word, padded
+from aivm.engines.plan.views import Shape, View, dense_strides, merged_axes, strides_over
+from aivm.isa.instructions import Cast, Map, Reduce
+from aivm.numerics.dtypes import DType
+
+CHUNK_ELEMENTS = (
+    1024  # of rows that need not stay whole: eight slots of f32 fill half of a 64 KiB L1
+)
+
+
+class Op(IntEnum):
+    """`enum row_kind` of tape.h."""
+
+    MAP = 1
+    CAST = 2
+    LOAD = 3
+    REDUCE = 4
+    CANONICAL = 5
+
+
+@dataclass(slots=True)
+class Slot:
+    """Where a run of elements is. `strides` (in elements, over the row axes) only in memory."""
+
+    dtype: DType
+    scalar: bool
+    place: Address | int  # in memory, or offset in scratch
+    strides: tuple[int, ...] = ()
+    element_stride: int = 1
+
+    @property
+    def in_memory(self) -> bool:
+        return isinstance(self.place, Address)
+
+
+@dataclass(slots=True)
+class Scratch:
+    """Space for slots that are not in memory; freed space is used again."""
+
+    chunk: int
+    # Offsets by kind of slot. A slot is used again only for its own kind: a kernel may then write
+    # over its operand, element by element.
+    free: dict[tuple[int, bool], list[int]] = field(default_factory=dict)
+    size_bytes: int = 0
+
+    def take(self, element_bytes: int, scalar: bool) -> int:
+        if self.free.get((element_bytes, scalar)):
+            return self.free[element_bytes, scalar].pop()
+        offset = self.size_bytes
+        size = element_bytes if scalar else element_bytes * self.chunk
+        self.size_bytes += -(-size // ALIGNMENT) * ALIGNMENT
+        return offset
+
+    def give_back(self, offset: int, element_bytes: int, scalar: bool) -> None:
+        self.free.setdefault((element_bytes, scalar), []).append(offset)
+
+
+def inner_stride(strides: tuple[int, ...], space: Shape, split: int) -> int | None:
+    """The one stride of the axes behind the split; None where they need several."""
+    axes = merged_axes(space[split:], (strides[split:],)) if space[split:] else [(1, (0,))]
+    return axes[0][1][0] if len(axes) == 1 else None
+
+
+@dataclass(slots=True)
+class RowsContext:
+    """What the step needs to know of the plan around it."""
+
+    address: Callable[[View], Address]
+    copied: Callable[[View, int], View]  # a dense copy, made by a step of its own
+    stored: Callable[[int], Address | None]  # where a result goes if anybody else reads it
+    dtype: Callable[[int], DType]
+
+
+class RowsBuilder:
+    """Lowers one group; `build` is called once."""
+
+    def __init__(self, nodes: list[Node], group: Group, context: RowsContext) -> None:
+        assert group.space is not None
+        self.nodes = nodes
+        self.group = group
+        self.context = context
+        # A single number is a row of one element.
+        self.space = group.space or (1,)
+        self.split = self.choose_split()
+        length = prod(self.space[self.split :])
+        whole_rows = group.split is not None
+        self.chunk = length if whole_rows else min(length, CHUNK_ELEMENTS)
+        self.scratch = Scratch(max(self.chunk, 1))
+        self.slots: list[Slot] = []
+        self.ops: list[tuple[int, ...]] = []
+        # By what it holds: (value, extent) of a member; of an operand from outside (value, offset,
+        # strides, scalar, fixed), where fixed says that it is loaded once and must stay.
+        self.slot_of: dict[tuple[object, ...], int] = {}
+        self.last_use = {
+            view.value: index for index, node in enumerate(nodes) for view in node.operands
+        }
+
+    def operand_strides(self, node: Node, view: View) -> tuple[int, ...]:
+        """Strides of an operand from outside over the whole space."""
+        if isinstance(node.work, Reduce):
+            shape = tuple(size for size in view.shape if size != 1)
+            strides = strides_over(view, view.shape)
+            return strides if shape == self.group.space else ()
+        strides = strides_over(view, node.type.shape)
+        return strides + (0,) * (len(self.group.space or ()) - len(strides))
+
+    def choose_split(self) -> int:
+        """Rows as long as the operands allow, where no reduction says how long they are."""
+        if self.group.split is not None:
+            return self.group.split
+        outside = [
+            self.operand_strides(node, view) or (0,)
+            for node in self.nodes
+            for view in node.operands
+            if view.value not in self.group.extents
+        ]
+        for split in range(len(self.space)):
+            if all(inner_stride(s, self.space, split) is not None for s in outside):
+                return split
+        return len(self.space) - 1
+
+    def build(self, instruction: int) -> Step:
+        for index, node in enumerate(self.nodes):
+            self.add(index, node)
+        return self.encoded(instruction)
+
+    # --- slots ----------------------------------------------------------------------------------
+
+    def new_slot(self, slot: Slot) -> int:
+        self.slots.append(slot)
+        return len(self.slots) - 1
+
+    def scratch_slot(self, dtype: DType, scalar: bool) -> int:
+        offset = self.scratch.take(dtype.size_bytes, scalar)
+        return self.new_slot(Slot(dtype, scalar, offset))
+
+    def memory_slot(self, dtype: DType, scalar: bool, at: Address, strides: tuple[int, ...]) -> int:
+        step = 1 if scalar else (inner_stride(strides, self.space, self.split) or 0)
+        return self.new_slot(Slot(dtype, scalar, at, strides[: self.split], step))
+
+    def result_slot(self, node: Node, scalar: bool) -> int:
+        dtype = node.type.dtype
+        place = self.context.stored(node.value)
+        if place is None:
+            return self.scratch_slot(dtype, scalar)
+        rows = self.space[: self.split] if scalar else self.space
+        strides = dense_strides(rows) + (0,) * (len(self.space) - len(rows))
+        return self.memory_slot(dtype, scalar, place, strides)
+
+    def release(self, index: int, node: Node) -> None:
+        """Gives back the scratch of whatever was read for the last time."""
+        for value in {view.value for view in node.operands}:
+            if self.last_use[value] != index:
+                continue
+            for key in [key for key in self.slot_of if key[0] == value]:
+                slot = self.slots[self.slot_of.pop(key)]
+                if isinstance(slot.place, int) and key[-1] is not True:
+                    self.scratch.give_back(slot.place, slot.dtype.size_bytes, slot.scalar)
+
+    # --- operands and operations ----------------------------------------------------------------
+
+    def emit(self, op: Op, out: int, operands: tuple[int, ...], **fields: int) -> None:
+        scalar, once = fields.get("scalar", 0), fields.get("once", 0)
+        function, dtype, to = (fields.get(name, 0) for name in ("function", "dtype", "to"))
+        inputs = (*operands, *(operands[0],) * (3 - len(operands)))
+        self.ops.append((op, function, dtype, to, scalar, once, out, *inputs))
+
+    def add(self, index: int, node: Node) -> None:
+        scalar = self.group.extents[node.value] is Extent.SCALAR
+        reduces = isinstance(node.work, Reduce)
+        operands = tuple(self.operand(node, view, scalar and not reduces) for view in node.operands)
+        dtype = self.context.dtype(node.operands[-1].value)
+        self.release(index, node)
+        out = self.result_slot(node, scalar)
+        match node.work:
+            case Map(function=function):
+                self.emit(Op.MAP, out, operands, function=function, dtype=dtype, scalar=scalar)
+            case Cast():
+                to = node.type.dtype
+                self.emit(Op.CAST, out, operands, dtype=dtype, to=to, scalar=scalar)
+            case Reduce(function=function):
+                self.emit(Op.REDUCE, out, operands, function=function, dtype=dtype)
+        if self.slots[out].in_memory and node.type.dtype is DType.F32:
+            self.emit(Op.CANONICAL, out, (out,), scalar=scalar)
+        self.slot_of[node.value, "scalar" if scalar else "full"] = out
+
+    def operand(self, node: Node, view: View, scalar: bool) -> int:
+        """The slot in which the node finds an operand, loaded there first if need be."""
+        if view.value not in self.group.extents:
+            return self.outside(node, view, scalar)
+        if scalar or (view.value, "full") in self.slot_of:
+            return self.slot_of[view.value, "scalar" if scalar else "full"]
+        source = self.slot_of[view.value, "scalar"]
+        return self.loaded((view.value, "full"), source, once=False)
+
+    def outside(self, node: Node, view: View, scalar: bool) -> int:
+        """The slot of an operand from outside: in memory, where kernels can read it there."""
+        strides = self.operand_strides(node, view)
+        if not scalar and (not strides or inner_stride(strides, self.space, self.split) is None):
+            view = self.context.copied(view, node.position)
+            strides = self.operand_strides(node, view) or dense_strides(self.space)
+        inner = 0 if scalar else inner_stride(strides, self.space, self.split)
+        fixed = inner == 0 and not scalar and not any(strides[: self.split])
+        key: tuple[object, ...] = (view.value, view.offset, strides, scalar, fixed)
+        if key in self.slot_of:
+            return self.slot_of[key]
+        dtype = self.context.dtype(view.value)
+        slot = self.memory_slot(dtype, scalar, self.context.address(view), strides)
+        step = self.slots[slot].element_stride
+        if scalar or step == 1 or self.chunk == 1:
+            self.slot_of[key] = slot
+            return slot
+        return self.loaded(key, slot, once=fixed)
+
+    def loaded(self, key: tuple[object, ...], source: int, *, once: bool) -> int:
+        if key in self.slot_of:
+            return self.slot_of[key]
+        dtype = self.slots[source].dtype
+        out = self.scratch_slot(dtype, scalar=False)
+        self.emit(Op.LOAD, out, (source,), function=dtype.size_bytes, once=once)
+        self.slot_of[key] = out
+        return out
+
+    # --- words ----------------------------------------------------------------------------------
+
+    def encoded(self, instruction: int) -> Step:
+        in_memory = [slot for slot in self.slots if slot.in_memory]
+        strides = tuple(slot.strides for slot in in_memory)
+        axes = merged_axes(self.space[: self.split], strides) if self.split else []
+        sizes = [size for size, _ in axes]
+        rows, length = prod(sizes), prod(self.space[self.split :])
+        words: list[Word] = [rows, len(axes), *padded(sizes, fill=1), length, max(self.chunk, 1)]
+        words += [len(self.slots), len(self.ops)]
+        steps = iter(zip(*(steps for _, steps in axes), strict=True) if axes else ())
+        for slot in self.slots:
+            words += _slot_words(slot, next(steps, ()) if slot.in_memory else ())
+        for op in self.ops:
+            words += op
+        return Step(Kind.ROWS, instruction, tuple(words), self.scratch.size_bytes)
+
+
+def _slot_words(slot: Slot, steps: tuple[int, ...]) -> list[Word]:
+    size = slot.dtype.size_bytes
+    step = 0 if slot.scalar else slot.element_stride * size
+    assert len(steps) <= AXES_MAX
+    return [int(slot.in_memory), slot.place, step, *padded([stride * size for stride in steps])]
