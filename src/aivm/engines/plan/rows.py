@@ -55,8 +55,9 @@ class Scratch:
     free: dict[tuple[int, bool], list[int]] = field(default_factory=dict)
     size_bytes: int = 0
 
-    def take(self, element_bytes: int, scalar: bool) -> int:
-        if self.free.get((element_bytes, scalar)):
+    def take(self, element_bytes: int, scalar: bool, fresh: bool) -> int:
+        """An offset; `fresh` where nothing may have been before, because later rows rely on it."""
+        if not fresh and self.free.get((element_bytes, scalar)):
             return self.free[element_bytes, scalar].pop()
         offset = self.size_bytes
         size = element_bytes if scalar else element_bytes * self.chunk
@@ -142,8 +143,8 @@ class RowsBuilder:
         self.slots.append(slot)
         return len(self.slots) - 1
 
-    def scratch_slot(self, dtype: DType, scalar: bool) -> int:
-        offset = self.scratch.take(dtype.size_bytes, scalar)
+    def scratch_slot(self, dtype: DType, scalar: bool, fresh: bool = False) -> int:
+        offset = self.scratch.take(dtype.size_bytes, scalar, fresh)
         return self.new_slot(Slot(dtype, scalar, offset))
 
     def memory_slot(self, dtype: DType, scalar: bool, at: Address, strides: tuple[int, ...]) -> int:
@@ -228,7 +229,7 @@ class RowsBuilder:
         if key in self.slot_of:
             return self.slot_of[key]
         dtype = self.slots[source].dtype
-        out = self.scratch_slot(dtype, scalar=False)
+        out = self.scratch_slot(dtype, scalar=False, fresh=once)
         self.emit(Op.LOAD, out, (source,), function=dtype.size_bytes, once=once)
         self.slot_of[key] = out
         return out

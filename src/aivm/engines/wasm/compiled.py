@@ -44,7 +44,7 @@ def _engine() -> wasmtime.Engine:
 
 @cache
 def _module() -> wasmtime.Module:
-    guest = kernels.wasm_bytes()
+    guest = kernels.wasm_path().read_bytes()
     folder = cache_folder()
     if folder is None:
         return wasmtime.Module(_engine(), guest)
