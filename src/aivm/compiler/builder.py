@@ -299,7 +299,7 @@ class Builder:
         allowed = max(SMALL_BYTES, sum(value.type.size_bytes for value in operands))
         if instruction.type.size_bytes > allowed:
             return None
-        array = evaluate(instruction, [value.type.dtype for value in operands], arrays)
+        array = evaluate(instruction, [value.type for value in operands], arrays)
         return None if array is None else Value(instruction.type, array=array)
 
 

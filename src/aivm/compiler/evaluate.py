@@ -1,86 +1,46 @@
 """Computes instructions whose operands are all known at compile time, exactly as numerics 1 says.
 
-Everything that only copies or counts is done here: moves of any dtype, and integer and boolean
-arithmetic, which is where the shapes inside a model come from. Where an answer could depend on
-rounding or on a rule for impossible input (integer division by zero, an index outside its axis),
-the answer is None and the instruction stays in the program for the engine.
+Copies (moves, gathers, concatenations) are done with numpy, whatever their size: weights are turned
+around here once, not in every run. Everything that computes is done by the element recipes
+themselves, one element after the other, which is affordable for the small tensors that shapes,
+scales and masks are made of; larger ones stay in the program for the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from aivm.commitments import Array, numpy_dtype
 from aivm.isa.instructions import (
-    Cast,
     Concat,
-    Fill,
     Gather,
     Instruction,
-    Iota,
-    Map,
+    MatMul,
     Move,
     Reduce,
     TensorType,
 )
-from aivm.isa.opcodes import Function, Reduction
-from aivm.numerics.dtypes import DType
+from aivm.isa.operands import ScalarOperands
+from aivm.isa.recipes import element
 
-# Integer arrays of numpy, about which its stubs know little.
+MAX_STEPS = 4096
+"""Scalar steps that folding one instruction may take."""
+
+# Index arithmetic, about which numpy's stubs know little.
 _Numbers = np.ndarray[Any, Any]
-
-_MAP: dict[Function, Callable[..., _Numbers]] = {
-    Function.NEG: np.negative,
-    Function.ABS: np.abs,
-    Function.SIGN: np.sign,
-    Function.ADD: np.add,
-    Function.SUB: np.subtract,
-    Function.MUL: np.multiply,
-    Function.MIN: np.minimum,
-    Function.MAX: np.maximum,
-    Function.EQUAL: np.equal,
-    Function.LESS: np.less,
-    Function.LESS_EQUAL: np.less_equal,
-}
-_LOGIC: dict[Function, Callable[..., _Numbers]] = {
-    Function.NOT: np.invert,
-    Function.AND: np.bitwise_and,
-    Function.OR: np.bitwise_or,
-    Function.XOR: np.bitwise_xor,
-    Function.EQUAL: np.equal,
-}
-_DIVISION = (Function.DIV, Function.MOD, Function.FMOD)
-_REDUCTIONS: dict[Reduction, Callable[..., _Numbers]] = {
-    Reduction.MAX: np.max,
-    Reduction.MIN: np.min,
-    Reduction.ARG_MAX: np.argmax,
-    Reduction.ARG_MIN: np.argmin,
-}
 
 
 def evaluate(
-    instruction: Instruction, dtypes: Sequence[DType], arrays: Sequence[Array]
+    instruction: Instruction, types: Sequence[TensorType], arrays: Sequence[Array]
 ) -> Array | None:
     """The instruction's result, or None where it must be left to the engine.
 
-    `arrays` are the operands' elements, `dtypes` what they mean; operand ids are not looked at.
+    `arrays` are the operands' elements and `types` their types; operand ids are not looked at.
     """
-    result = _evaluate(instruction, dtypes, arrays)
-    # numpy turns results of rank 0 into scalars.
-    return None if result is None else np.asarray(result)
-
-
-def _evaluate(
-    instruction: Instruction, dtypes: Sequence[DType], arrays: Sequence[Array]
-) -> Array | None:
     match instruction:
-        case Map():
-            return _map(instruction, dtypes, arrays)
-        case Reduce():
-            return _reduce(instruction, dtypes[0], arrays[0])
         case Move():
             return moved(instruction, arrays[0])
         case Gather():
@@ -91,57 +51,36 @@ def _evaluate(
                 for array, length in zip(arrays, instruction.lengths, strict=True)
             ]
             return np.concatenate(views, axis=1).reshape(instruction.type.shape)
-        case Cast():
-            return _cast(dtypes[0], instruction.type.dtype, arrays[0])
-        case Iota():
-            return _iota(instruction)
-        case Fill():
-            return np.full(instruction.type.shape, fill_value(instruction.type, instruction.bits))
+        case _ if _steps(instruction, types) <= MAX_STEPS:
+            return _by_recipe(instruction, types, arrays)
         case _:
             return None
+
+
+def _steps(instruction: Instruction, types: Sequence[TensorType]) -> int:
+    if isinstance(instruction, Reduce):
+        return types[0].elements + instruction.type.elements
+    if isinstance(instruction, MatMul):
+        return instruction.type.elements * types[0].shape[-1]
+    return instruction.type.elements
+
+
+def _by_recipe(
+    instruction: Instruction, types: Sequence[TensorType], arrays: Sequence[Array]
+) -> Array:
+    operands = ScalarOperands(types, [array.tobytes() for array in arrays])
+    dtype = instruction.type.dtype
+    words = [element(operands, instruction, index) for index in range(instruction.type.elements)]
+    data = b"".join(
+        word.to_bytes(dtype.size_bytes, "little", signed=dtype.is_signed) for word in words
+    )
+    return np.frombuffer(data, dtype=numpy_dtype(dtype)).reshape(instruction.type.shape)
 
 
 def fill_value(tensor_type: TensorType, bits: int) -> Array:
     """A rank 0 array of the dtype whose element has the given bit pattern."""
     data = bits.to_bytes(tensor_type.dtype.size_bytes, "little")
     return np.frombuffer(data, dtype=numpy_dtype(tensor_type.dtype)).reshape(())
-
-
-def _map(instruction: Map, dtypes: Sequence[DType], arrays: Sequence[Array]) -> Array | None:
-    function, shape = instruction.function, instruction.type.shape
-    if function is Function.SELECT:
-        return np.broadcast_to(np.where(*arrays), shape).copy()
-    if any(dtype.is_float for dtype in dtypes):
-        return None
-    if function in _DIVISION:
-        return _divided(function, arrays[0], arrays[1])
-    table = _LOGIC if dtypes[0] is DType.BOOL or function in _LOGIC else _MAP
-    rule = table.get(function)
-    return None if rule is None else rule(*arrays)
-
-
-def _divided(function: Function, a: _Numbers, b: _Numbers) -> Array | None:
-    overflows = np.issubdtype(b.dtype, np.signedinteger) and bool(np.any(b == -1))
-    if overflows or not np.all(b):
-        return None
-    if function is Function.MOD:
-        return np.mod(a, b)
-    remainder = np.fmod(a, b)
-    return remainder if function is Function.FMOD else (a - remainder) // b
-
-
-def _reduce(instruction: Reduce, dtype: DType, array: _Numbers) -> Array | None:
-    view = array.reshape(instruction.outer, instruction.length, instruction.inner)
-    shape = instruction.type.shape
-    if dtype.is_float or dtype is DType.BOOL:
-        return None
-    if instruction.function in (Reduction.SUM, Reduction.PROD):
-        total = np.sum if instruction.function is Reduction.SUM else np.prod
-        return np.asarray(total(view, axis=1, dtype=view.dtype)).reshape(shape)
-    if not instruction.length:
-        return None
-    found = _REDUCTIONS[instruction.function](view, axis=1)
-    return found.astype(numpy_dtype(instruction.type.dtype)).reshape(shape)
 
 
 def moved(move: Move, array: Array) -> Array:
@@ -202,20 +141,3 @@ def _gather(gather: Gather, data: Array, index: _Numbers) -> Array | None:
         return None
     view = data.reshape(gather.outer, gather.size, gather.inner)
     return view[:, np.where(flat < 0, flat + gather.size, flat)].reshape(gather.type.shape)
-
-
-def _cast(source: DType, target: DType, array: _Numbers) -> Array | None:
-    if target is DType.BOOL and not source.is_float:
-        return np.not_equal(array, 0)
-    if source.is_float or (target.is_float and target is not DType.F32):
-        return None
-    # Integers to F32 are one rounding to nearest even, which is what numpy does.
-    converted: Array = array.astype(numpy_dtype(target))
-    return converted
-
-
-def _iota(iota: Iota) -> Array:
-    line = np.arange(iota.length, dtype=np.int64) * iota.step + iota.start
-    outer = iota.type.elements // max(1, iota.length * iota.inner)
-    grid = np.broadcast_to(line[:, None], (outer, iota.length, iota.inner))
-    return grid.astype(numpy_dtype(iota.type.dtype)).reshape(iota.type.shape)

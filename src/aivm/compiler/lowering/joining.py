@@ -101,8 +101,6 @@ def _sliced(
         normalised_axes(axes, value.rank), starts, ends, steps, strict=True
     ):
         places = range(*slice(start, end, step).indices(value.shape[axis]))
-        if step < 0 and end < -value.shape[axis]:
-            places = range(*slice(start, None, step).indices(value.shape[axis]))
         shape[axis] = len(places)
         origins[axis], walk[axis] = (
             (places.start, step if len(places) > 1 else 1) if places else (0, 1)
