@@ -217,9 +217,9 @@ def _check_walk(instruction: Move) -> Reasons:
         yield f"axes {axes} name an axis outside -1 to {len(source) - 1}"
     if any(axis == -1 and step for axis, step in zip(axes, instruction.steps, strict=True)):
         yield "a dimension that walks along no axis must have step 0"
-    walked = sum(dim * abs(step) for dim, step in zip(shape, instruction.steps, strict=True))
-    steps = [abs(number) for number in (*instruction.origins, *instruction.steps)]
-    if walked + sum(steps) > MAX_REACH:
+    pairs = zip(shape, instruction.steps, strict=True)
+    walked = sum(max(dim, 1) * abs(step) for dim, step in pairs)
+    if walked + sum(abs(origin) for origin in instruction.origins) > MAX_REACH:
         yield f"origins and steps reach further than {MAX_REACH} elements"
 
 

@@ -166,6 +166,7 @@ MOVE = Move((0,), f32(3, 2), (2, 3), (1, 0), (1, 1), (0, 0))
         (replace(MOVE, axes=(-1, 0)), [f32(2, 3)], "must have step 0"),
         (replace(MOVE, steps=(2**61, 1)), [f32(2, 3)], "reach further"),
         (replace(MOVE, origins=(0, -(2**62))), [f32(2, 3)], "reach further"),
+        (replace(MOVE, type=f32(0, 2), steps=(2**63, 1)), [f32(2, 3)], "reach further"),
         (replace(MOVE, fill=0x7FC00001), [f32(2, 3)], "fill 0x7fc00001 is no canonical F32"),
         (replace(MOVE, fill=-1), [f32(2, 3)], "no canonical F32"),
         (replace(MOVE, fill=2**32), [f32(2, 3)], "no canonical F32"),
