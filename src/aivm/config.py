@@ -2,7 +2,8 @@
 
 A setting is taken from the first of these places that names it:
 
-    flag  >  AIVM_* environment  >  ./aivm.toml  >  $XDG_CONFIG_HOME/aivm/config.toml  >  default
+    flag  >  AIVM_* environment  >  ./aivm.toml  >  $XDG_CONFIG_HOME/aivm/config.toml
+          >  a running development network  >  default
 
     config = load({"rpc_url": None})       # a flag that was not given is None
     config.rpc_url                         # "http://127.0.0.1:8545"
@@ -23,6 +24,8 @@ from typing import Annotated, Any, get_type_hints
 from aivm.errors import MalformedConfig
 
 MAX_FILE_BYTES = 64 * 1024
+DEVNET_PROFILE = "settings.toml"
+"""Written into `<state_dir>/devnet` by `aivm devnet` for as long as it runs."""
 
 Environment = Mapping[str, str]
 
@@ -73,6 +76,10 @@ class Config:
     storage_url: Annotated[
         str, About("The gateway that serves content by CID.", lambda _: "http://127.0.0.1:8701")
     ]
+    storage_token_file: Annotated[
+        Path | None,
+        About("File with the token that lets `aivm push` store blocks.", lambda _: ""),
+    ]
     keystore: Annotated[
         Path,
         About(
@@ -121,6 +128,10 @@ def _table() -> Iterator[Setting]:
 SETTINGS: tuple[Setting, ...] = tuple(_table())
 
 
+def _setting(name: str) -> Setting:
+    return next(setting for setting in SETTINGS if setting.name == name)
+
+
 def load(
     flags: Mapping[str, object] | None = None,
     *,
@@ -142,6 +153,9 @@ def load(
         (str(local_file), _from_file(local_file)),
         (str(user_file), _from_file(user_file)),
     ]
+    state_dir, _ = _first(_setting("state_dir"), layers, environment)
+    profile = Path(state_dir) / "devnet" / DEVNET_PROFILE
+    layers.append(("devnet", _from_file(profile)))
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for setting in SETTINGS:

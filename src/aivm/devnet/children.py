@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aivm import host
-from aivm.chain import Account
+from aivm.chain.account import Account
 from aivm.chain.keystore import LIGHT, Keystore
 from aivm.errors import Unavailable
 
@@ -30,6 +30,7 @@ class Membership:
     storage_url: str
     address_book: Path
     cache_dir: Path
+    storage_token_file: Path
 
     def environment(self, folder: Path, account: str) -> dict[str, str]:
         """Settings for a process that keeps its keys and state in `folder`."""
@@ -37,6 +38,7 @@ class Membership:
             **os.environ,
             "AIVM_RPC_URL": self.rpc_url,
             "AIVM_STORAGE_URL": self.storage_url,
+            "AIVM_STORAGE_TOKEN_FILE": str(self.storage_token_file),
             "AIVM_ADDRESS_BOOK": str(self.address_book),
             "AIVM_CACHE_DIR": str(self.cache_dir),
             "AIVM_STATE_DIR": str(folder / "state"),

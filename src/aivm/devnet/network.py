@@ -32,7 +32,9 @@ TOKEN = 10**18
 STAKE = 10_000 * TOKEN
 PURSE = 1_000 * TOKEN  # what publisher, client and providers start with
 ROYALTY_BPS = 500
+COIN = 10**18  # wei for the gas of a hot key's redemptions
 CHEAT_MODULE = "aivm.devnet.cheat"
+_NAMED_ROLES = 5
 
 Report = Callable[[str], None]
 
@@ -57,12 +59,20 @@ class Roles:
     treasury: Account
     publisher: Account
     client: Account
+    gateway: Account
     owners: tuple[Account, ...]
 
     @classmethod
     def for_providers(cls, count: int) -> Roles:
-        governance, treasury, publisher, client, *owners = map(dev_account, range(4 + count))
-        return cls(governance, treasury, publisher, client, tuple(owners))
+        owners = range(_NAMED_ROLES, _NAMED_ROLES + count)
+        return cls(
+            governance=dev_account(0),
+            treasury=dev_account(1),
+            publisher=dev_account(2),
+            client=dev_account(3),
+            gateway=dev_account(4),
+            owners=tuple(dev_account(index) for index in owners),
+        )
 
 
 @dataclass(frozen=True)
@@ -108,28 +118,43 @@ async def run_devnet(
         )
         report("starting the chain and deploying the contracts")
         devchain = await stack.enter_async_context(
-            DevChain.start(port=options.rpc_port, accounts=4 + len(roles.owners))
+            DevChain.start(port=options.rpc_port, accounts=_NAMED_ROLES + len(roles.owners))
         )
         chain = await _deployed(devchain, roles, folder / "address_book.json")
         stack.push_async_callback(chain.close)
         report("publishing: blocks to storage by CID, the model id to the registry")
+        token_file = folder / "storage_token"
         storage_url = await stack.enter_async_context(
-            run_storage(folder / "storage", options.storage_port)
+            run_storage(folder / "storage", token_file, options.storage_port)
         )
         async with aiohttp.ClientSession() as session:
             await publish(
-                chain, session, roles.publisher, storage_url, package, royalty_bps=ROYALTY_BPS
+                chain,
+                session,
+                roles.publisher,
+                storage_url,
+                package,
+                token=token_file.read_text(),
+                royalty_bps=ROYALTY_BPS,
             )
         membership = Membership(
             rpc_url=devchain.url,
             storage_url=storage_url,
+            storage_token_file=token_file,
             address_book=folder / "address_book.json",
             cache_dir=folder / "cache",
         )
         report(f"staking and starting {len(roles.owners)} providers")
         providers = await _providers(stack, chain, roles, membership, folder, options)
-        config = _client_config(membership, folder / "client", roles.client)
-        gateway_url = await stack.enter_async_context(run_gateway(config, options.gateway_port))
+        gateway_url = await stack.enter_async_context(
+            run_gateway(
+                _member_config(membership, folder / "gateway", "gateway", roles.gateway),
+                options.gateway_port,
+            )
+        )
+        config = _member_config(
+            membership, folder / "client", "client", roles.client, AIVM_GATEWAY_URL=gateway_url
+        )
         yield Devnet(
             devchain=devchain,
             chain=chain,
@@ -154,7 +179,7 @@ async def _deployed(devchain: DevChain, roles: Roles, address_book: Path) -> Cha
     address_book.parent.mkdir(parents=True, exist_ok=True)
     book.write(address_book)
     chain = await Chain.connect(devchain.url, book)
-    for account in (roles.publisher, roles.client):
+    for account in (roles.publisher, roles.client, roles.gateway):
         await chain.token.transfer(roles.governance, account.address, PURSE)
     for owner in roles.owners:
         await chain.token.transfer(roles.governance, owner.address, STAKE)
@@ -173,13 +198,12 @@ async def _providers(
     ports = [host.free_port() for _ in roles.owners]
     hot_keys = [Account.generate() for _ in roles.owners]
     for owner, hot_key, port in zip(roles.owners, hot_keys, ports, strict=True):
-        # The hot key pays the gas of redemptions.
-        await chain.transfer(owner, hot_key.address, TOKEN)
+        await chain.transfer(owner, hot_key.address, COIN)
         await chain.staking.register_provider(owner, hot_key.address, f"http://127.0.0.1:{port}")
         await chain.token.ensure_allowance(owner, chain.staking.address, STAKE)
         await chain.staking.stake(owner, STAKE)
-    providers = []
-    for number, owner in enumerate(roles.owners):
+
+    async def start(number: int) -> ProviderProcess:
         arguments = ["--engine", options.engine, "--settle-seconds", "1"]
         if number >= options.honest:
             arguments += ["--worker-module", CHEAT_MODULE]
@@ -187,19 +211,23 @@ async def _providers(
             membership,
             folder / f"provider-{number}",
             hot_key=hot_keys[number],
-            owner=owner.address,
+            owner=roles.owners[number].address,
             port=ports[number],
             model=MODEL_NAME,
             arguments=arguments,
         )
         stack.push_async_callback(provider.stop)
-        providers.append(provider)
-    return providers
+        return provider
+
+    return await asyncio.gather(*(start(number) for number in range(len(roles.owners))))
 
 
-def _client_config(membership: Membership, folder: Path, client: Account) -> Config:
-    write_key(folder, "client", client)
-    return settings.load({}, environment=membership.environment(folder, "client"))
+def _member_config(
+    membership: Membership, folder: Path, name: str, account: Account, **more: str
+) -> Config:
+    """Settings of a member of the network whose key is kept in `folder`."""
+    write_key(folder, name, account)
+    return settings.load({}, environment={**membership.environment(folder, name), **more})
 
 
 def names_of(devnet: Devnet) -> dict[str, str]:

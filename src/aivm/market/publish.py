@@ -1,0 +1,112 @@
+"""Publishing: a package's blocks to storage, then its model id to the registry."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from aivm.chain.account import Account
+from aivm.chain.client import Chain
+from aivm.commitments.cid import Cid
+from aivm.errors import NotAllowed, StorageUnreachable
+from aivm.market.models import URI_SCHEME, programs_root
+from aivm.packages import Package
+from aivm.storage.blocks import BlockStore
+from aivm.storage.dag import walk
+
+CONCURRENT_UPLOADS = 8
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a package now is."""
+
+    model: bytes
+    root: Cid
+    transaction: str
+
+
+async def publish(
+    chain: Chain,
+    session: aiohttp.ClientSession,
+    account: Account,
+    storage_url: str,
+    package: Package,
+    *,
+    token: str,
+    royalty_bps: int = 0,
+    progress: Progress | None = None,
+) -> Published:
+    """Upload, then register. Repeating it after a failure uploads only what is missing.
+
+    Raises StorageUnreachable, NotAllowed (wrong token, not the publisher), ChainRejected.
+    """
+    if package.manifest.publisher != account.address:
+        raise NotAllowed(
+            f"the package is signed by {package.manifest.publisher}, not by {account.address}",
+            hint="Publish with the account that packed it.",
+        )
+    root = await upload(session, storage_url, package.directory, token=token, progress=progress)
+    receipt = await chain.registry.register(
+        account,
+        package.manifest.name,
+        package.manifest.version,
+        package.model_id,
+        programs_root(package.manifest),
+        royalty_bps=royalty_bps,
+        uri=f"{URI_SCHEME}{root}",
+    )
+    return Published(package.model_id, root, receipt.hash)
+
+
+async def upload(
+    session: aiohttp.ClientSession,
+    storage_url: str,
+    directory: Path,
+    *,
+    token: str,
+    progress: Progress | None = None,
+) -> Cid:
+    """Store a folder's blocks at a gateway; `progress` is told the bytes of each block."""
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def work(waiting: Iterator[tuple[Cid, bytes]]) -> None:
+        for cid, block in waiting:
+            await _put(session, f"{storage_url}/ipfs/{cid}", block, headers)
+            if progress is not None:
+                progress(len(block))
+
+    with (
+        tempfile.TemporaryDirectory(prefix="aivm-push-") as scratch,
+        BlockStore(Path(scratch)) as store,
+    ):
+        entry = await asyncio.to_thread(store.add_directory, directory, copy=False)
+        # One iterator for all: each block is sent once.
+        blocks = walk(entry.cid, store.get)
+        await asyncio.gather(*(work(blocks) for _ in range(CONCURRENT_UPLOADS)))
+    return entry.cid
+
+
+async def _put(
+    session: aiohttp.ClientSession, url: str, block: bytes, headers: dict[str, str]
+) -> None:
+    try:
+        async with session.head(url, params={"format": "raw"}) as response:
+            if response.status == 200:
+                return
+        async with session.put(url, data=block, headers=headers) as response:
+            if response.status == 403:
+                raise NotAllowed(
+                    "the storage gateway refuses the upload token",
+                    hint="Set AIVM_STORAGE_TOKEN_FILE.",
+                )
+            if response.status != 201:
+                raise StorageUnreachable(f"the storage gateway answered {response.status}")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise StorageUnreachable(f"{url} does not answer ({type(error).__name__})") from None
