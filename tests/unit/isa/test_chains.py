@@ -34,13 +34,13 @@ def reduce_floats(function: Reduction, values: Sequence[float]) -> int:
 
 
 def test_matmul_steps_are_fused_and_ascend_from_plus_zero() -> None:
-    # 1 + 2**-24 needs the product unrounded: (1 + 2**-12) * (1 - 2**-12) = 1 - 2**-24.
-    a, b = floats(1.0, 1.0 + 2**-12), floats(-1.0, 1.0 - 2**-12)
+    # (1 + 2**-12)**2 = 1 + 2**-11 + 2**-24, and rounding the product would lose the last term.
+    a, b = floats(1.0, 1.0 + 2**-12), floats(-1.0 - 2**-11, 1.0 + 2**-12)
     instruction = MatMul((0, 1), f32(1, 1))
     whole = chain(ScalarOperands([f32(1, 2), f32(2, 1)], [a, b]), instruction, 0)
     first = whole.step(whole.start(), 0)
-    assert (whole.length, whole.start(), first) == (2, (0,), (word_of(-1.0),))
-    assert whole.finish(whole.step(first, 1)) == word_of(-(2.0**-24))
+    assert (whole.length, whole.start(), first) == (2, (0,), (word_of(-1.0 - 2**-11),))
+    assert whole.finish(whole.step(first, 1)) == word_of(2.0**-24)
 
 
 def test_matmul_without_depth_is_plus_zero() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from itertools import count
 
 import numpy as np
@@ -212,6 +213,16 @@ def test_trace_yields_every_result() -> None:
     doubled, squared, negated = executable.trace([X])
     assert (doubled == 2 * X).all() and (squared == 4 * X * X).all() and (negated == -X).all()
     assert not doubled.flags.writeable
+
+
+def test_a_value_is_freed_after_its_last_reader() -> None:
+    steps = tuple(Map(Function.NEG, (value,), f32(4)) for value in range(4))
+    trace = open_engine("reference").load(Program((f32(4),), (), steps, (4,)), []).trace([X])
+    first = weakref.ref(next(trace))
+    next(trace)
+    assert first() is not None
+    next(trace)
+    assert first() is None
 
 
 def test_inputs_and_constants_are_checked() -> None:
