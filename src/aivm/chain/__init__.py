@@ -1,4 +1,4 @@
-"""The EVM chain: keys, transactions, contracts, events, deployment, and the local development chain.
+"""The EVM chain: keys, transactions, contracts, events, deployment, and a local chain.
 
     from aivm.chain.client import Chain
 

@@ -31,6 +31,8 @@ _OVERLOADED = frozenset({429, 502, 503, 504})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPEATABLE = ("eth_", "net_", "web3_", "debug_")
 _NOT_REPEATABLE = frozenset({"eth_sendTransaction"})
+# A block was mined (anvil), or another node of a group answered, while the call looked at the head.
+_MOVED_HEAD = ("blockoutofrange", "header not found")
 
 
 class RpcError(Exception):
@@ -42,6 +44,11 @@ class RpcError(Exception):
         self.code = code
         self.message = message
         self.data = data
+
+    @property
+    def head_moved(self) -> bool:
+        """Whether the call only came between two heads of the chain, and may be asked again."""
+        return any(text in self.message.lower() for text in _MOVED_HEAD)
 
 
 class _TryAgain(Exception):
@@ -70,6 +77,7 @@ class Rpc:
         self._attempts = attempts
         self._response_limit = response_limit
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._next_id = 0
 
     async def __aenter__(self) -> Rpc:
@@ -84,7 +92,8 @@ class Rpc:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session; the next call would open another."""
+        """Close the session, for good: a call that comes later is ChainUnreachable."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -92,8 +101,15 @@ class Rpc:
     async def call(self, method: str, *params: Any) -> Any:
         """The result of one call. Raises RpcError if the node refuses it, or ChainUnreachable."""
         request = self._request(method, params)
-        answer = await self._exchange(request, repeatable=_repeatable(method))
-        return _result(answer, request, self.place)
+        for attempt in range(1, self._attempts + 1):
+            answer = await self._exchange(request, repeatable=_repeatable(method))
+            try:
+                return _result(answer, request, self.place)
+            except RpcError as refusal:
+                if attempt == self._attempts or not refusal.head_moved:
+                    raise
+            await asyncio.sleep(_pause(attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """The results of many calls, in their order; a refused call stands as its RpcError."""
@@ -107,12 +123,20 @@ class Rpc:
                 raise ChainUnreachable(f"the node at {self.place} does not accept batches")
             # answers may come in any order
             by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-            for request in requests:
-                try:
-                    results.append(_result(by_id.get(request["id"]), request, self.place))
-                except RpcError as refusal:
-                    results.append(refusal)
+            results += [await self._one_result(by_id.get(one["id"]), one) for one in requests]
         return results
+
+    async def _one_result(self, answer: object, request: dict[str, Any]) -> Any:
+        """A result of a batch, or its RpcError; asked again alone if the head moved under it."""
+        try:
+            return _result(answer, request, self.place)
+        except RpcError as refusal:
+            if not refusal.head_moved:
+                return refusal
+        try:
+            return await self.call(request["method"], *request["params"])
+        except RpcError as refusal:
+            return refusal
 
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         self._next_id += 1
@@ -172,6 +196,8 @@ class Rpc:
     def _open_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
+        if self._closed:
+            raise ChainUnreachable(f"the connection to {self.place} was closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),

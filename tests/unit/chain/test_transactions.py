@@ -1,0 +1,314 @@
+"""Nonces, fees and receipts against a real chain, and against a network that loses answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from aivm.chain.account import Account, Transaction
+from aivm.chain.address_book import AddressBook
+from aivm.chain.client import Chain
+from aivm.chain.devchain import DevChain
+from aivm.chain.transactions import SendPolicy
+from aivm.errors import ChainRejected, ChainUnreachable, DeadlineExceeded
+
+QUICK = SendPolicy(stuck_seconds=0.15, deadline_seconds=5, slowest_poll_seconds=0.02)
+
+
+@asynccontextmanager
+async def connected(chain: Chain, policy: SendPolicy, url: str = "") -> AsyncIterator[Chain]:
+    """The same network through another connection."""
+    other = await Chain.connect(url or chain.rpc.url, chain.address_book, policy=policy)
+    async with other:
+        yield other
+
+
+@asynccontextmanager
+async def lossy_proxy(
+    target: str, loses: Callable[[str], bool]
+) -> AsyncIterator[tuple[str, list[str]]]:
+    """A JSON-RPC proxy that passes requests on and drops the connection instead of some answers."""
+    seen: list[str] = []
+
+    async def forward(request: web.Request) -> web.Response:
+        body = await request.read()
+        document = json.loads(body)
+        method = document["method"] if isinstance(document, dict) else "batch"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(target, data=body, headers={"Content-Type": "application/json"}) as answer,
+        ):
+            data = await answer.read()
+        seen.append(method)
+        if loses(method):
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(body=data, content_type="application/json")
+
+    application = web.Application()
+    application.router.add_post("/", forward)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        yield f"http://127.0.0.1:{port}", seen
+    finally:
+        await runner.cleanup()
+
+
+async def test_many_sends_at_once_use_each_nonce_once(deployed: Chain, devchain: DevChain) -> None:
+    sender, receiver = devchain.accounts[:2]
+    before = await deployed.token.balance_of(receiver.address)
+    amounts = range(1, 41)
+    receipts = await asyncio.gather(
+        *(deployed.token.transfer(sender, receiver.address, amount) for amount in amounts)
+    )
+    assert len({receipt.hash for receipt in receipts}) == len(amounts)
+    assert await deployed.token.balance_of(receiver.address) - before == sum(amounts)
+
+
+async def test_a_refused_send_among_others_leaves_no_gap(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    results = await asyncio.gather(
+        deployed.token.transfer(sender, receiver.address, 1),
+        deployed.staking.stake(sender, 1),  # refused: no provider
+        deployed.token.transfer(sender, receiver.address, 2),
+        deployed.transfer(sender, receiver.address, 10**30),  # refused: more than there is
+        deployed.token.transfer(sender, receiver.address, 3),
+        return_exceptions=True,
+    )
+    assert [isinstance(result, Exception) for result in results] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert await deployed.token.balance_of(receiver.address) == 6
+
+
+async def test_two_processes_with_the_same_key_get_through(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    async with connected(deployed, SendPolicy()) as other:
+        chains = [deployed, other] * 10
+        await asyncio.gather(
+            *(chain.token.transfer(sender, receiver.address, 1) for chain in chains)
+        )
+    assert await deployed.token.balance_of(receiver.address) == 20
+
+
+async def test_a_lost_answer_does_not_send_twice(deployed: Chain, devchain: DevChain) -> None:
+    sender, receiver = devchain.accounts[:2]
+    lost = []
+
+    def loses_the_first_sending(method: str) -> bool:
+        if method == "eth_sendRawTransaction" and not lost:
+            lost.append(method)
+            return True
+        return False
+
+    async with (
+        lossy_proxy(devchain.url, loses_the_first_sending) as (url, seen),
+        connected(deployed, QUICK, url) as chain,
+    ):
+        await chain.token.transfer(sender, receiver.address, 5)
+    assert lost
+    assert seen.count("eth_sendRawTransaction") == 2
+    assert await deployed.token.balance_of(receiver.address) == 5
+
+
+async def test_an_outage_while_waiting_is_survived(deployed: Chain, devchain: DevChain) -> None:
+    sender, receiver = devchain.accounts[:2]
+    sent, lost = [], []
+
+    def loses_some_polls(method: str) -> bool:
+        if method == "eth_sendRawTransaction":
+            sent.append(method)
+        if sent and method == "batch" and len(lost) < 6:  # longer than one call's own attempts
+            lost.append(method)
+            return True
+        return False
+
+    async with (
+        lossy_proxy(devchain.url, loses_some_polls) as (url, _),
+        connected(deployed, QUICK, url) as chain,
+    ):
+        await chain.token.transfer(sender, receiver.address, 5)
+    assert len(lost) == 6
+
+
+async def test_a_node_that_goes_away_after_the_sending_leaves_the_hash(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    sent: list[str] = []
+
+    def goes_away(method: str) -> bool:
+        if method == "eth_sendRawTransaction":
+            sent.append(method)
+        return bool(sent) and method != "eth_sendRawTransaction"
+
+    policy = SendPolicy(outage_seconds=0.1)
+    async with (
+        lossy_proxy(devchain.url, goes_away) as (url, _),
+        connected(deployed, policy, url) as chain,
+    ):
+        with pytest.raises(ChainUnreachable, match=r"transaction 0x\w{64} may have been sent"):
+            await chain.token.transfer(sender, receiver.address, 5)
+    assert await deployed.token.balance_of(receiver.address) == 5
+
+
+async def test_a_stuck_transaction_pays_more_and_is_mined_once(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    await devchain.set_automine(False)
+    try:
+        async with connected(deployed, QUICK) as chain:
+            sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 5))
+            prices = await _prices_in_pool(devchain, sender, wanted=2)
+            await devchain.mine()
+            receipt = await sending
+    finally:
+        await devchain.set_automine(True)
+    assert prices[1] > prices[0]
+    assert await deployed.token.balance_of(receiver.address) == 5
+    assert receipt.gas_used > 0
+
+
+async def _prices_in_pool(devchain: DevChain, sender: Account, *, wanted: int) -> list[int]:
+    """The maximum fees that the pool's transaction of `sender` has had, once there are enough."""
+    prices: list[int] = []
+    for _ in range(1000):
+        pool = await devchain.rpc.call("txpool_content")
+        for address, transactions in pool["pending"].items():
+            for transaction in transactions.values():
+                price = int(transaction["maxFeePerGas"], 16)
+                if address.lower() == sender.address.lower() and price not in prices:
+                    prices.append(price)
+        if len(prices) >= wanted:
+            return prices
+        await asyncio.sleep(0.005)
+    raise AssertionError("the transaction never came into the pool")
+
+
+async def test_a_transaction_that_is_never_mined_meets_its_deadline(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    await devchain.set_automine(False)
+    try:
+        policy = SendPolicy(deadline_seconds=0.2)
+        async with connected(deployed, policy) as chain:
+            with pytest.raises(DeadlineExceeded, match="may still be mined"):
+                await chain.token.transfer(sender, receiver.address, 5)
+    finally:
+        await devchain.set_automine(True)
+        await devchain.mine()
+
+
+async def test_a_dropped_transaction_is_sent_again(deployed: Chain, devchain: DevChain) -> None:
+    sender, receiver = devchain.accounts[:2]
+    await devchain.set_automine(False)
+    try:
+        async with connected(deployed, QUICK) as chain:
+            sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 5))
+            await _prices_in_pool(devchain, sender, wanted=1)
+            await devchain.rpc.call("anvil_dropAllTransactions")
+            await _prices_in_pool(devchain, sender, wanted=1)  # it came back
+            await devchain.mine()
+            await sending
+    finally:
+        await devchain.set_automine(True)
+    assert await deployed.token.balance_of(receiver.address) == 5
+
+
+async def test_a_nonce_stolen_by_another_transaction_is_reported(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    await devchain.set_automine(False)
+    try:
+        patient = SendPolicy(slowest_poll_seconds=0.01)
+        async with connected(deployed, patient) as chain:
+            sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 5))
+            await _prices_in_pool(devchain, sender, wanted=1)
+            await _replace(devchain, sender, deployed.chain_id)
+            await devchain.mine()
+            with pytest.raises(ChainRejected, match="another transaction was mined"):
+                await sending
+    finally:
+        await devchain.set_automine(True)
+    assert await deployed.token.balance_of(receiver.address) == 0
+
+
+async def _replace(devchain: DevChain, sender: Account, chain_id: int) -> None:
+    """Put a payment to oneself with a higher fee in the place of the pool's transaction."""
+    nonce = int(await devchain.rpc.call("eth_getTransactionCount", sender.address, "latest"), 16)
+    payment = Transaction(chain_id, nonce, sender.address, b"", 21_000, 10**12, 10**12)
+    raw = sender.sign_transaction(payment).raw
+    await devchain.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
+
+
+async def test_confirmations_are_waited_for(deployed: Chain, devchain: DevChain) -> None:
+    sender, receiver = devchain.accounts[:2]
+    async with connected(deployed, SendPolicy(confirmations=3)) as chain:
+        sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 5))
+        await _balance_reaches(deployed, receiver, 5)
+        await asyncio.sleep(0.1)
+        assert not sending.done()
+        await devchain.mine(2)
+        receipt = await sending
+    assert (await deployed.block()).number - receipt.block_number >= 2
+
+
+async def _balance_reaches(chain: Chain, account: Account, amount: int) -> None:
+    for _ in range(1000):
+        if await chain.token.balance_of(account.address) == amount:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("the tokens never arrived")
+
+
+async def test_a_transaction_that_fails_only_when_mined_is_explained(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    """Two transactions are possible when they are sent; the one mined first spoils the other."""
+    first, second = devchain.accounts[:2]
+    await devchain.set_automine(False)
+    try:
+        async with connected(deployed, SendPolicy()) as chain:
+            sendings = [
+                asyncio.create_task(
+                    chain.registry.register(
+                        account, name, "1.0.0", b"m" * 32, b"p" * 32, uri="ipfs://x"
+                    )
+                )
+                for account, name in ((first, "a/m"), (second, "b/m"))
+            ]
+            for account in (first, second):
+                await _prices_in_pool(devchain, account, wanted=1)
+            await devchain.mine()
+            results = await asyncio.gather(*sendings, return_exceptions=True)
+    finally:
+        await devchain.set_automine(True)
+    (refused,) = [result for result in results if isinstance(result, ChainRejected)]
+    assert refused.error == "AlreadyRegistered"
+
+
+async def test_the_address_book_is_what_connects(deployed: Chain) -> None:
+    empty = AddressBook(deployed.chain_id, {})
+    async with await Chain.connect(deployed.rpc.url, empty) as chain:
+        assert (await chain.block()).number == (await deployed.block()).number
