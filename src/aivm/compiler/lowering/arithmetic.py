@@ -69,6 +69,7 @@ def mean(node: Node) -> Value:
 
 @operator("Mod", since=10)
 def mod(node: Node) -> Value:
+    """The sign of the divisor, or of the dividend (fmod)."""
     function = Function.FMOD if node.integer("fmod", 0) else Function.MOD
     return node.build.map(function, node.input(0), node.input(1))
 

@@ -35,18 +35,23 @@ def _single_place(index: Value, size: int) -> int | None:
     return place % size if -size <= place < size else None
 
 
-def _from_front(build: Builder, index: Value, size: Value) -> Value:
-    """Negative places counted from the front; places outside become -2^62, outside any axis."""
-    whole = build.cast(index, DType.I64)
-    zero, nowhere = build.scalar(0, DType.I64), build.scalar(-(2**62), DType.I64)
+def _offset(build: Builder, index: Value, size: int, step: int, total: int) -> Value:
+    """How far an index on an axis of `size` reaches in a flat tensor of `total` elements.
+
+    A negative index counts from the end. One outside the axis becomes an offset that stays outside
+    the tensor, whatever the offsets on the other axes are: the gather that follows finds it.
+    """
+    whole, extent = build.cast(index, DType.I64), build.scalar(size, DType.I64)
+    zero, nowhere = build.scalar(0, DType.I64), build.scalar(-2 * total - 1, DType.I64)
     negative = build.map(Function.LESS, whole, zero)
-    place = build.map(Function.SELECT, negative, build.map(Function.ADD, whole, size), whole)
+    place = build.map(Function.SELECT, negative, build.map(Function.ADD, whole, extent), whole)
     inside = build.map(
         Function.AND,
         build.map(Function.LESS_EQUAL, zero, place),
-        build.map(Function.LESS, place, size),
+        build.map(Function.LESS, place, extent),
     )
-    return build.map(Function.SELECT, inside, place, nowhere)
+    offset = build.map(Function.MUL, place, build.scalar(step, DType.I64))
+    return build.map(Function.SELECT, inside, offset, nowhere)
 
 
 @operator("GatherElements", since=11)
@@ -59,18 +64,15 @@ def gather_elements(node: Node) -> Value:
     )
     if index.rank != data.rank or not all(smaller):
         raise Malformed(f"an index of shape {index.shape} does not fit data of shape {data.shape}")
-    flat = build.map(
-        Function.MUL,
-        _from_front(build, index, build.scalar(data.shape[axis], DType.I64)),
-        build.scalar(prod(data.shape[axis + 1 :]), DType.I64),
-    )
+    total = data.type.elements
+    flat = _offset(build, index, data.shape[axis], prod(data.shape[axis + 1 :]), total)
     for dimension in range(data.rank):
         if dimension != axis:
             ramp = [1] * data.rank
             ramp[dimension] = index.shape[dimension]
             step = prod(data.shape[dimension + 1 :])
             flat = build.map(Function.ADD, flat, build.iota(DType.I64, ramp, dimension, step=step))
-    return build.gather(build.reshape(data, (data.type.elements,)), flat, 0)
+    return build.gather(build.reshape(data, (total,)), flat, 0)
 
 
 @operator("GatherND", since=11)
@@ -84,17 +86,14 @@ def gather_nd(node: Node) -> Value:
     if depth > data.rank - batch:
         raise Malformed(f"an index of {depth} places does not fit data of shape {data.shape}")
     named, rest = data.shape[batch : batch + depth], data.shape[batch + depth :]
-    sizes = build.constant(np.array(named, np.int64))
-    steps = [prod(named[place + 1 :]) for place in range(depth)]
-    places = _from_front(build, index, sizes)
-    total = build.constant(np.zeros(index.shape[:-1], np.int64))
-    for place, step in enumerate(steps):
-        column = build.reshape(cut(build, places, index.rank - 1, place, 1), index.shape[:-1])
-        scaled = build.map(Function.MUL, column, build.scalar(step, DType.I64))
-        total = build.map(Function.ADD, total, scaled)
-    groups = prod(data.shape[:batch])
-    rows = prod(index.shape[batch:-1])
+    groups, rows = prod(data.shape[:batch]), prod(index.shape[batch:-1])
+    total = groups * prod(named)
+    flat = build.constant(np.zeros(index.shape[:-1], np.int64))
+    for place, size in enumerate(named):
+        column = build.reshape(cut(build, index, index.rank - 1, place, 1), index.shape[:-1])
+        offset = _offset(build, column, size, prod(named[place + 1 :]), total)
+        flat = build.map(Function.ADD, flat, offset)
     start = build.iota(DType.I64, (groups, 1), 0, step=prod(named))
-    flat = build.map(Function.ADD, build.reshape(total, (groups, rows)), start)
-    table = build.reshape(data, (groups * prod(named), *rest))
+    flat = build.map(Function.ADD, build.reshape(flat, (groups, rows)), start)
+    table = build.reshape(data, (total, *rest))
     return build.reshape(build.gather(table, flat, 0), (*index.shape[:-1], *rest))

@@ -133,7 +133,8 @@ def space_to_depth(node: Node) -> Value:
     if block < 1 or height % block or width % block:
         raise Malformed(f"an image of {height} x {width} cannot be cut into blocks of {block}")
     source = (batch, channels, height // block, block, width // block, block)
-    gathered = node.build.transpose(node.build.reshape(value, source), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if node.text("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    gathered = node.build.transpose(node.build.reshape(value, source), order)
     depth = channels * block * block
     return node.build.reshape(gathered, (batch, depth, height // block, width // block))
 
