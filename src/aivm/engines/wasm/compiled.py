@@ -73,8 +73,10 @@ def cache_folder() -> Path | None:
     folder = Path(root) / "aivm" / "wasm"
     try:
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        if not is_private(folder):
+            return None
         folder.chmod(_PRIVATE)
-        return folder if is_private(folder) else None
+        return folder
     except OSError:
         return None
 

@@ -1,0 +1,125 @@
+"""What both engines promise at their door and between runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aivm.engines import Engine, open_engine
+from aivm.errors import (
+    DeadlineExceeded,
+    InvalidIndex,
+    MalformedProgram,
+    TooLarge,
+    WrongTensor,
+)
+from aivm.isa import Function, Gather, Map, MatMul, Program, TensorType
+from aivm.numerics.dtypes import DType
+from aivm.testing.engines import same
+
+SQUARE = TensorType(DType.F32, (8, 8))
+
+
+@pytest.fixture(params=["wasm", "native"])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def engine(name: str) -> Engine:
+    return open_engine(name)
+
+
+def products(count: int, size: int) -> Program:
+    """A long chain of matrix products."""
+    square = TensorType(DType.F32, (size, size))
+    chain = tuple(MatMul((value, 0), square) for value in range(count))
+    return Program((square,), (), chain, (count,))
+
+
+def test_wrong_inputs_are_refused(engine: Engine) -> None:
+    executable = engine.load(products(1, 8), [])
+    for wrong in ([], [np.zeros((8, 7), np.float32)], [np.zeros((8, 8))]):
+        with pytest.raises(WrongTensor):
+            executable.run(wrong)
+    with pytest.raises(WrongTensor):
+        next(iter(executable.trace([])))
+    executable.close()
+
+
+def test_wrong_programs_and_constants_are_refused(engine: Engine) -> None:
+    with pytest.raises(MalformedProgram):
+        engine.load(Program((SQUARE,), (), (MatMul((0, 9), SQUARE),), (1,)), [])
+    with pytest.raises(WrongTensor):
+        engine.load(products(1, 8), [np.zeros(3, np.float32)])
+
+
+def test_results_are_fresh_and_inputs_are_not_touched(engine: Engine) -> None:
+    executable = engine.load(products(2, 8), [])
+    x = np.eye(8, dtype=np.float32)
+    (first,) = executable.run([x])
+    kept = first.copy()
+    executable.run([2 * x])
+    assert same(first, kept) and first.flags.writeable
+    assert same(x, np.eye(8, dtype=np.float32))
+    executable.close()
+
+
+def test_an_index_outside_its_axis_ends_the_run_and_only_that_run(engine: Engine) -> None:
+    index = TensorType(DType.I64, (2,))
+    program = Program(
+        (SQUARE, index), (), (Gather((0, 1), TensorType(DType.F32, (2, 8)), 1, 8, 8),), (2,)
+    )
+    executable = engine.load(program, [])
+    x = np.arange(64, dtype=np.float32).reshape(8, 8)
+    for outside in (8, -9, 2**62):
+        with pytest.raises(InvalidIndex, match="instruction 0"):
+            executable.run([x, np.array([0, outside])])
+        with pytest.raises(InvalidIndex):
+            list(executable.trace([x, np.array([0, outside])]))
+    (picked,) = executable.run([x, np.array([-8, 7])])
+    assert same(picked, x[[0, 7]])
+    executable.close()
+
+
+def test_a_deadline_stops_a_run_but_not_the_next_one(name: str) -> None:
+    engine = open_engine(name, threads=2, deadline_seconds=0.03)
+    slow = engine.load(products(400, 256), [])
+    with pytest.raises(DeadlineExceeded):
+        slow.run([np.eye(256, dtype=np.float32)])
+    slow.close()
+    executable = open_engine(name, deadline_seconds=30.0).load(products(3, 8), [])
+    assert same(executable.run([np.eye(8, dtype=np.float32)])[0], np.eye(8, dtype=np.float32))
+    executable.close()
+
+
+def test_memory_is_capped(name: str) -> None:
+    engine = open_engine(name, memory_limit_bytes=1 << 22)
+    engine.load(products(1, 8), []).close()
+    with pytest.raises(TooLarge, match="the limit is 4194304"):
+        engine.load(products(2, 1024), [])
+
+
+def test_a_closed_executable_refuses(engine: Engine) -> None:
+    executable = engine.load(products(1, 8), [])
+    executable.close()
+    executable.close()
+    with pytest.raises(ValueError, match="closed"):
+        executable.run([np.eye(8, dtype=np.float32)])
+    with pytest.raises(ValueError, match="closed"):
+        next(iter(executable.trace([np.eye(8, dtype=np.float32)])))
+
+
+def test_outputs_may_be_empty_repeated_or_rank_0(engine: Engine) -> None:
+    empty, number = TensorType(DType.F32, (0, 3)), TensorType(DType.F32, ())
+    program = Program(
+        (empty, number),
+        (),
+        (Map(Function.EXP, (0,), empty), Map(Function.NEG, (1,), number)),
+        (2, 3, 3),
+    )
+    executable = engine.load(program, [])
+    results = executable.run([np.zeros((0, 3), np.float32), np.array(2, np.float32)])
+    assert [result.shape for result in results] == [(0, 3), (), ()]
+    assert results[1] == results[2] == -2
+    executable.close()
