@@ -47,6 +47,8 @@ async def _run(output: Output, config: Config, options: Options, folder: Path) -
         endpoints = network.endpoints()
         with write_profile(folder, network.config):
             table = Table(box=None, pad_edge=False, show_header=False)
+            table.add_column()
+            table.add_column(overflow="fold")
             for name, value in endpoints.items():
                 text = "\n".join(value) if isinstance(value, list) else str(value)
                 table.add_row(name, text)

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from aivm.errors import AivmError, InternalError
 
+_UNBOUNDED = 400
+
 
 class Output:
     """How this run of the command line talks."""
@@ -26,8 +28,8 @@ class Output:
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        self._stdout = Console(soft_wrap=True, highlight=False)
-        self._stderr = Console(stderr=True, highlight=False)
+        self._stdout = _console(stderr=False)
+        self._stderr = _console(stderr=True)
 
     def data(self, human: RenderableType, document: Any, *, brief: str | None = None) -> None:
         """The result of the command: a document, a rendering for people, or (`-q`) its id."""
@@ -61,13 +63,13 @@ class Output:
             yield
 
     @contextmanager
-    def transfer(self, what: str, total_bytes: int) -> Iterator[Progress]:
-        """A progress bar in bytes; the task has id 0."""
+    def transfer(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar in bytes; yields what is to be called with (done, total)."""
         columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         disabled = self.quiet or not self._stderr.is_terminal
         with Progress(*columns, console=self._stderr, disable=disabled) as progress:
-            progress.add_task(what, total=total_bytes)
-            yield progress
+            task = progress.add_task(what, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
 
     def fail(self, error: AivmError) -> int:
         """Print an error the way the mode asks for; returns the exit status."""
@@ -87,6 +89,14 @@ class Output:
         defect = InternalError(f"{type(error).__name__}: {error}")
         defect.__cause__ = error
         return self.fail(defect)
+
+
+def _console(*, stderr: bool) -> Console:
+    """As wide as the terminal; where there is none, so wide that nothing is cut or wrapped."""
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=_UNBOUNDED, soft_wrap=True)
+    return console
 
 
 def _plain(text: str) -> str:

@@ -43,7 +43,8 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
 
     if not model.is_file():
         raise NotFound(f"no file {model}")
-    shapes = [parse_shapes(text) for text in options["shapes"]] or [{}]
+    source = model.read_bytes()
+    shapes = [parse_shapes(text) for text in options["shapes"]] or [default_shapes(source)]
     extra = [
         ExtraFile(path=path.name, source=path, role=Role(role))
         for role, path in map(_file, options["files"])
@@ -51,7 +52,7 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
     signer = open_account(settings, ask_password)
     with output.working(f"compiling {model.name} and signing its manifest"):
         info = pack_model(
-            model.read_bytes(),
+            source,
             name=options["name"],
             version=options["version"],
             license=options["license_id"],
@@ -84,6 +85,29 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
     }
     output.data(table, document, brief=info.model_id.hex())
     output.hint(f"aivm push {out}")
+
+
+def default_shapes(model: bytes) -> dict[str, tuple[int, ...]]:
+    """Shapes for a model whose only open dimension is the batch, the first one: a batch of 1.
+
+    Raises BadInput where another dimension is open: only the publisher knows which sizes matter.
+    """
+    from aivm.compiler import inspect_model
+
+    shapes = {}
+    for tensor in inspect_model(model).inputs:
+        open_sizes = [size for size in tensor.shape or () if not isinstance(size, int)]
+        if not open_sizes:
+            continue
+        fixed = tuple(size for size in tensor.shape or () if isinstance(size, int))
+        shape = (1, *fixed)
+        if len(open_sizes) > 1 or tensor.shape != (open_sizes[0], *fixed):
+            raise BadInput(
+                f"input {tensor.name!r} has open dimensions: {list(tensor.shape or ())}",
+                hint=f"Say which sizes to compile: --shapes {tensor.name}=1x16 (repeatable).",
+            )
+        shapes[tensor.name] = shape
+    return shapes
 
 
 def parse_shapes(text: str) -> dict[str, tuple[int, ...]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from aivm.cli.options import (
     ask_password,
@@ -16,7 +16,7 @@ from aivm.cli.options import (
     threads_option,
 )
 from aivm.cli.output import Output
-from aivm.cli.tensors import as_document, as_table, read_inputs, write_outputs
+from aivm.cli.tensors import Array, as_document, as_table, read_inputs, write_outputs
 from aivm.errors import BadInput
 
 
@@ -26,6 +26,7 @@ from aivm.errors import BadInput
 @click.option("--text", help="A sentence, for a model that carries a tokenizer.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write all outputs to this .npz.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write the receipt to this file.")
+@click.option("--provider", help="Address of the provider to use, instead of the cheapest.")
 @click.option("--max-price", type=int, help="Highest price of one run, in token base units.")
 @click.option("--audit", is_flag=True, help="Re-execute here what a provider has answered.")
 @engine_option
@@ -50,46 +51,53 @@ def run(
     inputs = read_inputs(sources)
     if bool(inputs) == (text is not None):
         raise BadInput("give the inputs either as --input or as --text")
-    if Path(model).exists():
-        result = _run_here(model, inputs, text, options)
-    else:
-        result = _run_there(output_to, model, inputs, text, options)
-    outputs, receipt_json, document = result
+    ran = (
+        _run_here(model, inputs, text, receipt, options)
+        if Path(model).exists()
+        else _run_there(output_to, model, inputs, text, receipt, options)
+    )
     if output is not None:
-        write_outputs(output, outputs)
+        write_outputs(output, ran.outputs)
+    document = {"ok": True, "outputs": as_document(ran.outputs), **ran.document}
+    output_to.data(as_table(ran.outputs), document, brief=ran.document["job"])
     if receipt is not None:
-        receipt.write_bytes(receipt_json)
-    document = {"ok": True, "outputs": as_document(outputs), **document}
-    output_to.data(as_table(outputs), document, brief=document["job"])
-    if receipt is not None:
-        output_to.hint(f"aivm verify {receipt} --model {model}")
+        output_to.hint(f"aivm verify {receipt} --model {model} --input ...")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Outputs by name, and what `--json` says about the run."""
+
+    outputs: dict[str, Array]
+    document: dict[str, Any]
 
 
 def _run_here(
-    model: str, inputs: dict[str, np.ndarray[Any, Any]], text: str | None, options: Any
-) -> Any:
+    model: str, inputs: dict[str, Array], text: str | None, receipt_to: Path | None, options: Any
+) -> Ran:
     from aivm.client.local import load
     from aivm.market.text import encode_text
     from aivm.packages import open_package
-    from aivm.receipts import Domain, SignedReceipt
-    from aivm.receipts.addresses import ZERO_ADDRESS
+    from aivm.receipts import ZERO_ADDRESS, Domain, SignedReceipt
 
     loaded = load(model, engine=options["engine"], threads=options["threads"])
     if text is not None:
         inputs = encode_text(open_package(Path(model)), text)
     outputs, receipt = loaded.run_with_receipt(inputs)
-    signed = SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None)
+    if receipt_to is not None:
+        receipt_to.write_bytes(SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None).to_json())
     document = {"engine": options["engine"], "job": receipt.job.hex(), "provider": None}
-    return outputs, signed.to_json(), document
+    return Ran(outputs, document)
 
 
 def _run_there(
     output_to: Output,
     model: str,
-    inputs: dict[str, np.ndarray[Any, Any]],
+    inputs: dict[str, Array],
     text: str | None,
+    receipt_to: Path | None,
     options: Any,
-) -> Any:
+) -> Ran:
     from aivm.client import Client
     from aivm.market.network import open_account
 
@@ -99,7 +107,12 @@ def _run_there(
         with output_to.working(f"asking a provider of {model}"):
             if text is not None:
                 inputs = client.encode(model, text)
-            found = client.infer(model, inputs, max_price=options["max_price"])
+            found = client.infer(
+                model, inputs, provider=options["provider"], max_price=options["max_price"]
+            )
+        # Before the audit: if that fails, the receipt is the evidence.
+        if receipt_to is not None:
+            receipt_to.write_bytes(found.receipt.to_json())
         document = {
             "job": found.receipt.receipt.job.hex(),
             "provider": found.receipt.receipt.provider,
@@ -109,4 +122,4 @@ def _run_there(
             with output_to.working("running it again here"):
                 client.audit(found)
             document["audited"] = options["engine"]
-        return found.outputs, found.receipt.to_json(), document
+        return Ran(found.outputs, document)

@@ -2,73 +2,99 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import click
-import numpy as np
 from rich.table import Table
 
-from aivm.cli.options import engine_option, output_options, threads_option
+from aivm.cli.options import engine_option, network_options, output_options, threads_option
 from aivm.cli.output import Output
-from aivm.cli.tensors import read_inputs
+from aivm.cli.tensors import Array, read_inputs
+from aivm.config import Config
 from aivm.errors import BadInput, NotFound, VerificationError
+from aivm.packages import Package
 from aivm.receipts import Expectation, SignedReceipt, Verdict, parse_receipt, verify_receipt
 
 
 @click.command()
 @click.argument("receipt", type=click.Path(path_type=Path))
-@click.option("--model", help="The .onnx file or package folder that the receipt is about.")
+@click.option("--model", help="The .onnx file, package folder or owner/name it is about.")
 @click.option("--input", "sources", multiple=True, help="FILE.npz, or NAME=FILE.npy; repeatable.")
+@click.option("--text", help="The sentence, for a model that carries a tokenizer.")
 @click.option("--hot-key", help="The provider's registered key, to check the signature against.")
 @engine_option
 @threads_option
+@network_options
 @output_options
 def verify(
     output: Output,
     receipt: Path,
     model: str | None,
     sources: tuple[str, ...],
+    text: str | None,
     hot_key: str | None,
-    engine: str,
-    threads: int,
+    **options: Any,
 ) -> int:
     """Check RECEIPT: form, signature and job id; with --model and --input, re-execute it.
 
-    Exit status 0: every check held; 3: a check failed.
+    A model given as owner/name is fetched from the network, which then also says whether the
+    signing key was the provider's. Exit status 0: every check held; 3: a check failed.
     """
     if not receipt.is_file():
         raise NotFound(f"no file {receipt}")
     signed = parse_receipt(receipt.read_bytes())
-    if bool(model) != bool(sources):
-        raise BadInput("re-execution needs both --model and --input")
-    if model:
-        inputs = read_inputs(sources)
-        with output.working(f"re-executing on {engine}"):
-            verdict = _re_execute(signed, model, inputs, hot_key, engine, threads)
+    if (model is not None) != (bool(sources) != (text is not None)):
+        raise BadInput("re-execution needs --model, and the inputs as --input or as --text")
+    if model is not None:
+        with output.working(f"re-executing on {options['engine']}"):
+            verdict = _re_execute(signed, model, read_inputs(sources), text, hot_key, options)
     else:
         verdict = verify_receipt(signed, Expectation(hot_key=hot_key))
-    output.data(
-        _table(signed, verdict), _document(signed, verdict), brief="ok" if verdict.ok else ""
-    )
-    if not model:
         output.note("[dim]Not re-executed: give --model and --input for that.[/dim]")
+    output.data(
+        _table(signed, verdict), _document(signed, verdict), brief="ok" if verdict.ok else "failed"
+    )
     return 0 if verdict.ok else VerificationError.exit_status
 
 
 def _re_execute(
     signed: SignedReceipt,
     model: str,
-    inputs: dict[str, np.ndarray[Any, Any]],
+    inputs: dict[str, Array],
+    text: str | None,
     hot_key: str | None,
-    engine: str,
-    threads: int,
+    options: dict[str, Any],
 ) -> Verdict:
     from aivm.client.audit import audit
     from aivm.client.local import load
+    from aivm.market.text import encode_text
+    from aivm.packages import open_package
 
-    loaded = load(model, engine=engine, threads=threads)
+    source: Any = model
+    if not Path(model).exists():
+        source, hot_key = asyncio.run(_from_network(signed, model, hot_key, options["settings"]))
+    if text is not None:
+        inputs = encode_text(open_package(Path(model)) if source is model else source, text)
+    loaded = load(source, engine=options["engine"], threads=options["threads"])
     return audit(signed, loaded, inputs, hot_key=hot_key)
+
+
+async def _from_network(
+    signed: SignedReceipt, model: str, hot_key: str | None, settings: Config
+) -> tuple[Package, str]:
+    """The package, and the key that the provider had registered at the receipt's time."""
+    from aivm.market.models import Models
+    from aivm.market.network import connect_chain
+
+    async with connect_chain(settings) as chain, aiohttp.ClientSession() as session:
+        models = Models(chain, session, [settings.storage_url], settings.cache_dir / "models")
+        package = await models.package(model)
+        receipt = signed.receipt
+        registered = await chain.staking.hot_key_at(receipt.provider, receipt.time)
+        return package, hot_key or registered
 
 
 def _document(signed: SignedReceipt, verdict: Verdict) -> dict[str, Any]:

@@ -27,11 +27,13 @@ from aivm.devnet.storage import run_storage
 from aivm.gateway import run_gateway
 from aivm.market.publish import publish
 from aivm.packages import Package
+from aivm.provider.admission import Terms
 
 TOKEN = 10**18
 STAKE = 10_000 * TOKEN
 PURSE = 1_000 * TOKEN  # what publisher, client and providers start with
 ROYALTY_BPS = 500
+CHEAT_PRICE = 2 * Terms().price_per_gas
 COIN = 10**18  # wei for the gas of a hot key's redemptions
 CHEAT_MODULE = "aivm.devnet.cheat"
 _NAMED_ROLES = 5
@@ -206,7 +208,8 @@ async def _providers(
     async def start(number: int) -> ProviderProcess:
         arguments = ["--engine", options.engine, "--settle-seconds", "1"]
         if number >= options.honest:
-            arguments += ["--worker-module", CHEAT_MODULE]
+            # Dearer than the others, so that nobody is served by it who does not ask for it.
+            arguments += ["--worker-module", CHEAT_MODULE, "--price-per-gas", str(CHEAT_PRICE)]
         provider = await ProviderProcess.start(
             membership,
             folder / f"provider-{number}",

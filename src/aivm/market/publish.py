@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +12,12 @@ import aiohttp
 from aivm.chain.account import Account
 from aivm.chain.client import Chain
 from aivm.commitments.cid import Cid
-from aivm.errors import NotAllowed, StorageUnreachable
+from aivm.errors import NotAllowed
 from aivm.market.models import URI_SCHEME, programs_root
 from aivm.packages import Package
 from aivm.storage.blocks import BlockStore
-from aivm.storage.dag import walk
-
-CONCURRENT_UPLOADS = 8
-Progress = Callable[[int], None]
+from aivm.storage.fetch import Progress
+from aivm.storage.push import push
 
 
 @dataclass(frozen=True)
@@ -73,40 +70,18 @@ async def upload(
     token: str,
     progress: Progress | None = None,
 ) -> Cid:
-    """Store a folder's blocks at a gateway; `progress` is told the bytes of each block."""
-    headers = {"Authorization": f"Bearer {token}"}
-
-    async def work(waiting: Iterator[tuple[Cid, bytes]]) -> None:
-        for cid, block in waiting:
-            await _put(session, f"{storage_url}/ipfs/{cid}", block, headers)
-            if progress is not None:
-                progress(len(block))
-
+    """Store a folder's blocks at a gateway; returns the folder's CID."""
     with (
         tempfile.TemporaryDirectory(prefix="aivm-push-") as scratch,
         BlockStore(Path(scratch)) as store,
     ):
         entry = await asyncio.to_thread(store.add_directory, directory, copy=False)
-        # One iterator for all: each block is sent once.
-        blocks = walk(entry.cid, store.get)
-        await asyncio.gather(*(work(blocks) for _ in range(CONCURRENT_UPLOADS)))
+        await push(
+            session,
+            storage_url,
+            store,
+            entry.cid,
+            token=token,
+            progress=progress or (lambda _done, _total: None),
+        )
     return entry.cid
-
-
-async def _put(
-    session: aiohttp.ClientSession, url: str, block: bytes, headers: dict[str, str]
-) -> None:
-    try:
-        async with session.head(url, params={"format": "raw"}) as response:
-            if response.status == 200:
-                return
-        async with session.put(url, data=block, headers=headers) as response:
-            if response.status == 403:
-                raise NotAllowed(
-                    "the storage gateway refuses the upload token",
-                    hint="Set AIVM_STORAGE_TOKEN_FILE.",
-                )
-            if response.status != 201:
-                raise StorageUnreachable(f"the storage gateway answered {response.status}")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise StorageUnreachable(f"{url} does not answer ({type(error).__name__})") from None
