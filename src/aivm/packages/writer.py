@@ -124,15 +124,14 @@ def _write_files(
     publisher: str,
     extra_files: Sequence[ExtraFile],
 ) -> Manifest:
-    roles: dict[str, Role] = {}
-    for extra in extra_files:
-        _write_extra(root, extra)
-        roles[extra.path] = extra.role
     entries = tuple(_write_program(root, name, model) for name, model in compiled.items())
-    roles |= {entry.path: Role.PROGRAM for entry in entries}
+    roles = {entry.path: Role.PROGRAM for entry in entries}
     constants = _write_constants(root / WEIGHTS, compiled.values())
     if constants:
         roles[WEIGHTS] = Role.WEIGHTS
+    for extra in extra_files:
+        _write_extra(root, extra)
+        roles[extra.path] = extra.role
     return Manifest(
         name=description.name,
         version=description.version,
@@ -157,7 +156,7 @@ def _write_extra(root: Path, extra: ExtraFile) -> None:
     path = root / extra.path
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        raise MalformedPackage(f"path {extra.path!a} is given twice")
+        raise MalformedPackage(f"path {extra.path!a} is taken by another file of the package")
     if isinstance(extra.source, bytes):
         path.write_bytes(extra.source)
     else:
