@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,16 @@ from aivm.chain.anvil import AnvilProcess
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.errors import ToolMissing
+
+_RECURSION_LIMIT = sys.getrecursionlimit()
+
+
+def pytest_collection_finish() -> None:
+    """Undo what eth-account does when a test imports it (the product never does).
+
+    It raises the recursion limit a hundredfold; deep JSON then ends the process, not the parser.
+    """
+    sys.setrecursionlimit(_RECURSION_LIMIT)
 
 
 @dataclass(frozen=True)
