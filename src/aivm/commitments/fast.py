@@ -27,14 +27,14 @@ def root_of_data(data: Buffer) -> bytes:
     if library is None:
         return merkle.root_of_data(data)
     address = np.frombuffer(data, dtype=np.uint8).ctypes.data
-    out = (ctypes.c_ubyte * 32)()
-    library.aivm_tree_root(ctypes.c_void_p(address), ctypes.c_uint64(size_bytes), out)
-    return bytes(out)
+    root = ctypes.create_string_buffer(32)
+    library.aivm_tree_root(address, size_bytes, root)
+    return root.raw
 
 
 @cache
 def _library() -> ctypes.CDLL | None:
     try:
         return kernels.library()
-    except (AttributeError, EngineUnavailable):
+    except EngineUnavailable:
         return None
