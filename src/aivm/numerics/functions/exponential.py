@@ -61,7 +61,7 @@ def log(m: Machine[W], x: W) -> W:
 
 
 def tanh(m: Machine[W], x: W) -> W:
-    """The hyperbolic tangent, within 1.5 ulp; odd, so tanh(-0) = -0."""
+    """The hyperbolic tangent, within 1.4 ulp; odd, so tanh(-0) = -0."""
     t = magnitude(m, x)
     square = m.mul(t, t)
     small = m.fma(m.mul(polynomial(m, square, _TANH), square), t, t)
