@@ -111,7 +111,7 @@ class EventFollower:
                 replaced = await self._step_back()
                 if replaced is not None:
                     events = [event for event in events if event.block_number < replaced]
-                    forget_from = min(replaced, forget_from or replaced)
+                    forget_from = replaced if forget_from is None else min(replaced, forget_from)
                 continue
             events += found
 
