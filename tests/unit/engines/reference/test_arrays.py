@@ -217,6 +217,17 @@ def test_casts(source: DType, target: DType) -> None:
     assert result.tolist() == [scalars.cast(source, target, word) for word in words]
 
 
+@pytest.mark.parametrize("dtype", [DType.U64, DType.I64])
+def test_large_integers_beside_a_tie_of_bf16(dtype: DType) -> None:
+    """Nine significant bits are a tie for eight; one more or less decides, however far below."""
+    ties = [nine << shift for nine in (0x101, 0x103) for shift in range(54)]
+    values = [tie + difference for tie in ties for difference in (-1, 0, 1)]
+    if dtype is DType.I64:
+        values += [-value for value in values]
+    result = arrays.cast(dtype, DType.BF16, np.array(values, NUMPY_TYPES[dtype]))
+    assert result.tolist() == [scalars.cast(dtype, DType.BF16, value) for value in values]
+
+
 def test_bool_arithmetic_is_refused() -> None:
     with pytest.raises(MalformedProgram, match="'add' on BOOL"):
         arrays.int_op(DType.BOOL, "add", np.array([True]), np.array([True]))
