@@ -80,7 +80,7 @@ def _checks(found: DemoReport) -> Table:
     table.add_column("")
     claims = {
         "an answer re-executed here has the same bytes": found.verified,
-        "native and wasm engines give the providers' bytes": found.engines_equal,
+        "every engine (native, wasm, reference) gives the providers' bytes": found.engines_equal,
         "the cheat is found by re-execution": found.cheat_caught,
         "money in = money out, nothing is left in escrow": found.settled,
     }

@@ -105,25 +105,8 @@ class Journal:
     def accept(self, job: Job) -> None:
         """Write the voucher down. Raises PaymentRefused if its sequence was used before."""
         account = self.account(job.channel)
-        if self._one(
-            "SELECT 1 FROM jobs WHERE channel = ? AND sequence = ?", job.channel, job.sequence
-        ):
-            raise PaymentRefused(f"voucher {job.sequence} of this channel was already used")
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO jobs (job, channel, sequence, amount, price, voucher_signature,"
-                " state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    job.job,
-                    job.channel,
-                    job.sequence,
-                    str(job.amount),
-                    str(job.price),
-                    job.voucher_signature,
-                    JobState.ACCEPTED,
-                    job.created,
-                ),
-            )
+            _insert(db, job)
             db.execute(
                 "INSERT INTO channels (channel, owed, covered) VALUES (?, ?, ?)"
                 " ON CONFLICT (channel) DO UPDATE SET"
@@ -194,6 +177,26 @@ class Journal:
 
     def _one(self, statement: str, *parameters: object) -> Any:
         return self._db.execute(statement, parameters).fetchone()
+
+
+def _insert(db: sqlite3.Connection, job: Job) -> None:
+    try:
+        db.execute(
+            "INSERT INTO jobs (job, channel, sequence, amount, price, voucher_signature,"
+            " state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                job.job,
+                job.channel,
+                job.sequence,
+                str(job.amount),
+                str(job.price),
+                job.voucher_signature,
+                JobState.ACCEPTED,
+                job.created,
+            ),
+        )
+    except sqlite3.IntegrityError:
+        raise PaymentRefused(f"voucher {job.sequence} of this channel was already used") from None
 
 
 def _move(db: sqlite3.Connection, job: bytes, state: JobState, receipt: str, body: bytes) -> None:
