@@ -65,13 +65,21 @@ typedef struct {
     int64_t steps[AIVM_AXES];    // bytes, one an outer axis
 } row_slot;
 
-enum row_kind { ROW_MAP = 1, ROW_CAST = 2, ROW_LOAD = 3, ROW_REDUCE = 4, ROW_CANONICAL = 5 };
+enum row_kind {
+    ROW_MAP = 1,
+    ROW_ARITHMETIC = 2,  // ADD, SUB, MUL, DIV of f32
+    ROW_CAST = 3,
+    ROW_LOAD = 4,
+    ROW_REDUCE = 5,
+    ROW_CANONICAL = 6,
+};
 
 typedef struct {
     int64_t kind;
     int64_t function;   // map, reduce: ISA code; load: bytes of an element
     int64_t dtype;      // of the operands (select: of the choices)
-    int64_t to;         // cast: dtype of the result
+    int64_t to;         // cast: dtype of the result; arithmetic: 1 to store canonical
+    int64_t one;        // arithmetic: 1, 2: the first, second operand is one number for all
     int64_t scalar;     // 1: one element a row, not a chunk
     int64_t once;       // 1: the operand never changes, so once a step is enough
     int64_t out, in[3]; // slots

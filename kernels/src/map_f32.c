@@ -28,6 +28,44 @@
             STN(out + i * 4, expression, n - i);                                             \
         }                                                                                    \
     }
+// The four functions that networks consist of, in every form: X and Y say how the operands are read
+// (a run of elements, or one number for all), STORED what becomes of the result. Two vectors a turn,
+// because a loop costs as much as its body where a body is three instructions.
+#define RUN_OF(p) LD(p + i * 4)
+#define RUN_OF_NEXT(p) LD(p + (i + LANES) * 4)
+#define RUN_OF_LAST(p) LDN(p + i * 4, n - i)
+#define ARITHMETIC(name, OP, STORED, one_a, one_b)                                           \
+    static void name(char *out, const char *a, const char *b, const char *c, isize n) {      \
+        (void)c;                                                                             \
+        const vf u = SPLAT(*(const float *)(one_a ? a : b));                                 \
+        isize i = 0;                                                                         \
+        for (; i + 2 * LANES <= n; i += 2 * LANES) {                                         \
+            vf x = OP(one_a ? u : RUN_OF(a), one_b ? u : RUN_OF(b));                         \
+            vf y = OP(one_a ? u : RUN_OF_NEXT(a), one_b ? u : RUN_OF_NEXT(b));               \
+            ST(out + i * 4, STORED(x));                                                      \
+            ST(out + (i + LANES) * 4, STORED(y));                                            \
+        }                                                                                    \
+        for (; i + LANES <= n; i += LANES) {                                                 \
+            vf x = OP(one_a ? u : RUN_OF(a), one_b ? u : RUN_OF(b));                         \
+            ST(out + i * 4, STORED(x));                                                      \
+        }                                                                                    \
+        if (i < n) {                                                                         \
+            vf x = OP(one_a ? u : RUN_OF_LAST(a), one_b ? u : RUN_OF_LAST(b));               \
+            STN(out + i * 4, STORED(x), n - i);                                              \
+        }                                                                                    \
+    }
+#define AS_IT_IS(x) (x)
+#define FORMS(name, OP)                                                                      \
+    ARITHMETIC(name##_runs, OP, AS_IT_IS, 0, 0)                                              \
+    ARITHMETIC(name##_one_a, OP, AS_IT_IS, 1, 0)                                             \
+    ARITHMETIC(name##_one_b, OP, AS_IT_IS, 0, 1)                                             \
+    ARITHMETIC(name##_runs_canonical, OP, CANON, 0, 0)                                       \
+    ARITHMETIC(name##_one_a_canonical, OP, CANON, 1, 0)                                      \
+    ARITHMETIC(name##_one_b_canonical, OP, CANON, 0, 1)                                      \
+    static map_kernel *const name##_forms[2][3] = {                                          \
+        {name##_runs, name##_one_a, name##_one_b},                                           \
+        {name##_runs_canonical, name##_one_a_canonical, name##_one_b_canonical},             \
+    };
 // To BOOL, one byte an element.
 #define TRUTH(name, expression)                                                              \
     static void name(char *out, const char *a, const char *b, const char *c, isize n) {      \
@@ -57,10 +95,10 @@ UNARY(sin_f32, fn_sin(x))
 UNARY(cos_f32, fn_cos(x))
 UNARY(softplus_f32, fn_softplus(x))
 UNARY(make_canonical, CANON(x))
-BINARY(add_f32, ADD(x, y))
-BINARY(sub_f32, SUB(x, y))
-BINARY(mul_f32, MUL(x, y))
-BINARY(div_f32, DIV(x, y))
+FORMS(add, ADD)
+FORMS(sub, SUB)
+FORMS(mul, MUL)
+FORMS(div, DIV)
 BINARY(min_f32, MIN(x, y))
 BINARY(max_f32, MAX(x, y))
 BINARY(pow_f32, fn_pow(x, y))
@@ -103,10 +141,10 @@ map_kernel *find_map_f32(int64_t function) {
         case SIN_: return sin_f32;
         case COS_: return cos_f32;
         case SOFTPLUS_: return softplus_f32;
-        case ADD_: return add_f32;
-        case SUB_: return sub_f32;
-        case MUL_: return mul_f32;
-        case DIV_: return div_f32;
+        case ADD_: return add_runs;
+        case SUB_: return sub_runs;
+        case MUL_: return mul_runs;
+        case DIV_: return div_runs;
         case POW_: return pow_f32;
         case MIN_: return min_f32;
         case MAX_: return max_f32;
@@ -115,6 +153,15 @@ map_kernel *find_map_f32(int64_t function) {
         case LESS_EQUAL_: return less_equal_f32;
         case FMA_: return fma_f32;
         default: return NULL;
+    }
+}
+
+map_kernel *find_arithmetic_f32(int64_t function, int64_t one, int64_t canonical) {
+    switch (function) {
+        case ADD_: return add_forms[canonical][one];
+        case SUB_: return sub_forms[canonical][one];
+        case MUL_: return mul_forms[canonical][one];
+        default: return div_forms[canonical][one];
     }
 }
 

@@ -12,23 +12,54 @@
 
 INLINE void store_f32(char *out, float x) { *(float *)out = x; }
 
+// Lane j of the result is lane (j + by) mod LANES of x.
+#if LANES == 16
+#define ROTATE(x, by)                                                                            \
+    __builtin_shufflevector(x, x, (0 + by) % 16, (1 + by) % 16, (2 + by) % 16, (3 + by) % 16,    \
+                            (4 + by) % 16, (5 + by) % 16, (6 + by) % 16, (7 + by) % 16,          \
+                            (8 + by) % 16, (9 + by) % 16, (10 + by) % 16, (11 + by) % 16,        \
+                            (12 + by) % 16, (13 + by) % 16, (14 + by) % 16, (15 + by) % 16)
+#elif LANES == 8
+#define ROTATE(x, by)                                                                            \
+    __builtin_shufflevector(x, x, (0 + by) % 8, (1 + by) % 8, (2 + by) % 8, (3 + by) % 8,        \
+                            (4 + by) % 8, (5 + by) % 8, (6 + by) % 8, (7 + by) % 8)
+#else
+#define ROTATE(x, by) \
+    __builtin_shufflevector(x, x, (0 + by) % 4, (1 + by) % 4, (2 + by) % 4, (3 + by) % 4)
+#endif
+
+// Lane 0 of OP over all lanes of x: each lane with the one half a vector away, then a quarter...
+#if LANES == 16
+#define FOLD(OP, x) (x = OP(x, ROTATE(x, 8)), x = OP(x, ROTATE(x, 4)), x = OP(x, ROTATE(x, 2)), x = OP(x, ROTATE(x, 1)), x[0])
+#elif LANES == 8
+#define FOLD(OP, x) (x = OP(x, ROTATE(x, 4)), x = OP(x, ROTATE(x, 2)), x = OP(x, ROTATE(x, 1)), x[0])
+#else
+#define FOLD(OP, x) (x = OP(x, ROTATE(x, 2)), x = OP(x, ROTATE(x, 1)), x[0])
+#endif
+
 static void sum_f32(char *out, const char *a, isize n, isize step) {
     (void)step;
     vf part[PARTS];
-    float lane[SUM_LANES];
     isize i = 0;
 #pragma clang loop unroll(full)
     for (int p = 0; p < PARTS; p++) part[p] = SPLAT(0.0f);
     for (; i + SUM_LANES <= n; i += SUM_LANES)
 #pragma clang loop unroll(full)
-        for (int p = 0; p < PARTS; p++)
-            part[p] = ADD(part[p], LD(a + (i + p * LANES) * 4));
+        for (int p = 0; p < PARTS; p++) part[p] = ADD(part[p], LD(a + (i + p * LANES) * 4));
+    if (i < n) {
+        float lane[SUM_LANES];
 #pragma clang loop unroll(full)
-    for (int p = 0; p < PARTS; p++) ST(lane + p * LANES, part[p]);
-    for (isize j = 0; i + j < n; j++) lane[j] += ((const float *)a)[i + j];
-    for (int half = SUM_LANES / 2; half > 0; half /= 2)
-        for (int j = 0; j < half; j++) lane[j] += lane[j + half];
-    store_f32(out, lane[0]);
+        for (int p = 0; p < PARTS; p++) ST(lane + p * LANES, part[p]);
+        for (isize j = 0; i + j < n; j++) lane[j] += ((const float *)a)[i + j];
+#pragma clang loop unroll(full)
+        for (int p = 0; p < PARTS; p++) part[p] = LD(lane + p * LANES);
+    }
+    // The halving tree: whole vectors first, then inside one.
+#pragma clang loop unroll(full)
+    for (int half = PARTS / 2; half > 0; half /= 2)
+#pragma clang loop unroll(full)
+        for (int p = 0; p < half; p++) part[p] = ADD(part[p], part[p + half]);
+    store_f32(out, FOLD(ADD, part[0]));
 }
 
 static void prod_f32(char *out, const char *a, isize n, isize step) {
@@ -49,8 +80,7 @@ static void prod_f32(char *out, const char *a, isize n, isize step) {
         }                                                                        \
         for (; i < n; i++) y = OP(y, SPLAT(((const float *)a)[i]));              \
         x = OP(x, y);                                                            \
-        for (int j = 1; j < LANES; j++) x = OP(x, SPLAT(x[j]));                  \
-        store_f32(out, x[0]);                                                    \
+        store_f32(out, FOLD(OP, x));                                             \
     }
 EXTREME(max_f32, MAX, 0xff800000)
 EXTREME(min_f32, MIN, 0x7f800000)

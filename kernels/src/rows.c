@@ -12,25 +12,36 @@
 #define SLOTS_MAX 96
 
 typedef struct {
-    char *at[SLOTS_MAX];     // of the current row
+    char *at[SLOTS_MAX];     // of the current chunk of the current row
+    isize moving[SLOTS_MAX]; // the slots in memory
+    isize moving_count;
     isize index[AIVM_AXES];  // of the current row
     const row_slot *slots;
-    isize count;
 } cursor;
 
-static void start(cursor *c, const rows_step *s, char *scratch, isize row) {
+static void start(cursor *c, const rows_step *s, char *scratch, isize row, isize begin) {
     c->slots = (const row_slot *)s->tail;
-    c->count = (isize)s->slots;
+    c->moving_count = 0;
     for (isize axis = (isize)s->rank - 1; axis >= 0; axis--) {
         c->index[axis] = row % (isize)s->sizes[axis];
         row /= (isize)s->sizes[axis];
     }
-    for (isize i = 0; i < c->count; i++) {
+    for (isize i = 0; i < (isize)s->slots; i++) {
         const row_slot *slot = &c->slots[i];
         c->at[i] = slot->memory ? (char *)(intptr_t)slot->address : scratch + slot->address;
         if (!slot->memory) continue;
+        c->moving[c->moving_count++] = i;
+        c->at[i] += begin * (isize)slot->element_step;
         for (isize axis = 0; axis < (isize)s->rank; axis++)
             c->at[i] += c->index[axis] * (isize)slot->steps[axis];
+    }
+}
+
+// Along the row, by a number of elements that may be negative.
+static void move_along(cursor *c, isize elements) {
+    for (isize k = 0; k < c->moving_count; k++) {
+        isize i = c->moving[k];
+        c->at[i] += elements * (isize)c->slots[i].element_step;
     }
 }
 
@@ -39,7 +50,10 @@ static void next_row(cursor *c, const rows_step *s) {
         isize size = (isize)s->sizes[axis];
         int wraps = ++c->index[axis] == size;
         isize by = wraps ? 1 - size : 1;
-        for (isize i = 0; i < c->count; i++) c->at[i] += by * (isize)c->slots[i].steps[axis];
+        for (isize k = 0; k < c->moving_count; k++) {
+            isize i = c->moving[k];
+            c->at[i] += by * (isize)c->slots[i].steps[axis];
+        }
         if (!wraps) return;
         c->index[axis] = 0;
     }
@@ -78,24 +92,19 @@ typedef union {
 
 static kernel find(const row_op *op) {
     if (op->kind == ROW_MAP) return (kernel){.map = find_map(op->function, op->dtype)};
+    if (op->kind == ROW_ARITHMETIC)
+        return (kernel){.map = find_arithmetic_f32(op->function, op->one, op->to)};
     if (op->kind == ROW_REDUCE) return (kernel){.reduce = find_reduction(op->function, op->dtype)};
     return (kernel){NULL};
 }
 
-// Where slot `i` is for the chunk that starts at element `first` of the row.
-INLINE char *at(const cursor *c, int64_t i, isize first) {
-    const row_slot *slot = &c->slots[i];
-    return c->at[i] + (slot->memory ? first * (isize)slot->element_step : 0);
-}
-
-static void run_op(const row_op *op, kernel k, const cursor *c, isize first, isize n) {
-    char *out = at(c, op->out, first);
-    const char *a = at(c, op->in[0], first);
+static void run_op(const row_op *op, kernel k, const cursor *c, isize n) {
+    char *out = c->at[op->out];
+    const char *a = c->at[op->in[0]];
     if (op->scalar) n = 1;
     switch (op->kind) {
         case ROW_MAP:
-            k.map(out, a, at(c, op->in[1], first), at(c, op->in[2], first), n);
-            break;
+        case ROW_ARITHMETIC: k.map(out, a, c->at[op->in[1]], c->at[op->in[2]], n); break;
         case ROW_CAST: cast_elements(op->dtype, op->to, out, a, n); break;
         case ROW_LOAD:
             load(out, a, (isize)c->slots[op->in[0]].element_step, (isize)op->function, n);
@@ -116,15 +125,16 @@ void run_rows(const machine *m, const rows_step *s) {
     for (isize i = 0; i < count; i++) kernels[i] = find(&ops[i]);
     share(m, (isize)s->rows * chunks, &first, &last);
     if (first >= last) return;
-    start(&c, s, m->scratch, first / chunks);
     isize begin = first % chunks * chunk;
+    start(&c, s, m->scratch, first / chunks, begin);
+    // What is done once serves full chunks, whatever the length of the first.
+    for (isize i = 0; i < count; i++)
+        if (ops[i].once) run_op(&ops[i], kernels[i], &c, chunk);
     for (isize unit = first; unit < last; unit++) {
         isize n = smaller(chunk, length - begin);
         for (isize i = 0; i < count; i++)
-            if (!ops[i].once || unit == first) {
-                // What is done once serves full chunks, whatever the length of the first.
-                run_op(&ops[i], kernels[i], &c, begin, ops[i].once ? chunk : n);
-            }
+            if (!ops[i].once) run_op(&ops[i], kernels[i], &c, n);
+        if (chunks > 1) move_along(&c, begin + chunk >= length ? -begin : chunk);
         begin += chunk;
         if (begin >= length) {
             begin = 0;

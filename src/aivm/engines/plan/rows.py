@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import prod
@@ -13,6 +13,7 @@ from aivm.engines.plan.memory import ALIGNMENT
 from aivm.engines.plan.tape import AXES_MAX, Address, Kind, Step, Word, padded
 from aivm.engines.plan.views import Shape, View, dense_strides, merged_axes, strides_over
 from aivm.isa.instructions import Cast, Map, Reduce
+from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
 
 CHUNK_ELEMENTS = (
@@ -20,14 +21,19 @@ CHUNK_ELEMENTS = (
 )
 
 
+_ARITHMETIC = (Function.ADD, Function.SUB, Function.MUL, Function.DIV)
+_OP_FIELDS = ("function", "dtype", "to", "one", "scalar", "once")
+
+
 class Op(IntEnum):
     """`enum row_kind` of tape.h."""
 
     MAP = 1
-    CAST = 2
-    LOAD = 3
-    REDUCE = 4
-    CANONICAL = 5
+    ARITHMETIC = 2
+    CAST = 3
+    LOAD = 4
+    REDUCE = 5
+    CANONICAL = 6
 
 
 @dataclass(slots=True)
@@ -102,7 +108,7 @@ class RowsBuilder:
         self.slots: list[Slot] = []
         self.ops: list[tuple[int, ...]] = []
         # By what it holds: (value, extent) of a member; of an operand from outside (value, offset,
-        # strides, scalar, fixed), where fixed says that it is loaded once and must stay.
+        # strides, extent) in memory, or (..., once) in scratch, where `once` says it must stay.
         self.slot_of: dict[tuple[object, ...], int] = {}
         self.last_use = {
             view.value: index for index, node in enumerate(nodes) for view in node.operands
@@ -172,20 +178,32 @@ class RowsBuilder:
 
     # --- operands and operations ----------------------------------------------------------------
 
-    def emit(self, op: Op, out: int, operands: tuple[int, ...], **fields: int) -> None:
-        scalar, once = fields.get("scalar", 0), fields.get("once", 0)
-        function, dtype, to = (fields.get(name, 0) for name in ("function", "dtype", "to"))
+    def emit(self, op: Op, out: int, operands: Sequence[int], **fields: int) -> None:
+        """Appends an operation; the fields are those of `row_op` in tape.h, 0 where not given."""
+        values = [fields.pop(name, 0) for name in _OP_FIELDS]
+        assert not fields, "no such field"
         inputs = (*operands, *(operands[0],) * (3 - len(operands)))
-        self.ops.append((op, function, dtype, to, scalar, once, out, *inputs))
+        self.ops.append((op, *values, out, *inputs))
 
     def add(self, index: int, node: Node) -> None:
         scalar = self.group.extents[node.value] is Extent.SCALAR
-        reduces = isinstance(node.work, Reduce)
-        operands = tuple(self.operand(node, view, scalar and not reduces) for view in node.operands)
         dtype = self.context.dtype(node.operands[-1].value)
+        one, arithmetic = 0, False
+        if isinstance(node.work, Map) and node.work.function in _ARITHMETIC and not scalar:
+            arithmetic = dtype is DType.F32
+        if arithmetic:
+            operands, one = self.arithmetic_operands(node)
+        else:
+            single = scalar and not isinstance(node.work, Reduce)
+            operands = [self.operand(node, view, single) for view in node.operands]
         self.release(index, node)
         out = self.result_slot(node, scalar)
+        # NaNs are made canonical where others can see them.
+        shown = self.slots[out].in_memory and node.type.dtype is DType.F32
         match node.work:
+            case Map(function=function) if arithmetic:
+                self.emit(Op.ARITHMETIC, out, operands, function=function, to=shown, one=one)
+                shown = False
             case Map(function=function):
                 self.emit(Op.MAP, out, operands, function=function, dtype=dtype, scalar=scalar)
             case Cast():
@@ -193,9 +211,27 @@ class RowsBuilder:
                 self.emit(Op.CAST, out, operands, dtype=dtype, to=to, scalar=scalar)
             case Reduce(function=function):
                 self.emit(Op.REDUCE, out, operands, function=function, dtype=dtype)
-        if self.slots[out].in_memory and node.type.dtype is DType.F32:
-            self.emit(Op.CANONICAL, out, (out,), scalar=scalar)
+        if shown:
+            self.emit(Op.CANONICAL, out, [out], scalar=scalar)
         self.slot_of[node.value, "scalar" if scalar else "full"] = out
+
+    def arithmetic_operands(self, node: Node) -> tuple[list[int], int]:
+        """Two slots, and which of them (1, 2; 0: none) is one number for the whole row."""
+        for position, view in enumerate(node.operands):
+            number = self.number(node, view)
+            if number is not None:
+                other = self.operand(node, node.operands[1 - position], scalar=False)
+                return [number, other] if position == 0 else [other, number], position + 1
+        return [self.operand(node, view, scalar=False) for view in node.operands], 0
+
+    def number(self, node: Node, view: View) -> int | None:
+        """The slot of an operand that is one number for the whole row; None where it is not."""
+        if view.value in self.group.extents:
+            return self.slot_of.get((view.value, "scalar"))
+        strides = self.operand_strides(node, view)
+        if not strides or inner_stride(strides, self.space, self.split) != 0:
+            return None
+        return self.outside_slot(view, strides, scalar=False)
 
     def operand(self, node: Node, view: View, scalar: bool) -> int:
         """The slot in which the node finds an operand, loaded there first if need be."""
@@ -212,18 +248,21 @@ class RowsBuilder:
         if not scalar and (not strides or inner_stride(strides, self.space, self.split) is None):
             view = self.context.copied(view, node.position)
             strides = self.operand_strides(node, view) or dense_strides(self.space)
-        inner = 0 if scalar else inner_stride(strides, self.space, self.split)
-        fixed = inner == 0 and not scalar and not any(strides[: self.split])
-        key: tuple[object, ...] = (view.value, view.offset, strides, scalar, fixed)
-        if key in self.slot_of:
-            return self.slot_of[key]
-        dtype = self.context.dtype(view.value)
-        slot = self.memory_slot(dtype, scalar, self.context.address(view), strides)
+        slot = self.outside_slot(view, strides, scalar)
         step = self.slots[slot].element_stride
         if scalar or step == 1 or self.chunk == 1:
-            self.slot_of[key] = slot
             return slot
-        return self.loaded(key, slot, once=fixed)
+        once = step == 0 and not any(strides[: self.split])
+        return self.loaded((view.value, view.offset, strides, once), slot, once=once)
+
+    def outside_slot(self, view: View, strides: tuple[int, ...], scalar: bool) -> int:
+        """The window of an operand from outside, in memory."""
+        key = (view.value, view.offset, strides, "scalar" if scalar else "full")
+        if key not in self.slot_of:
+            dtype = self.context.dtype(view.value)
+            slot = self.memory_slot(dtype, scalar, self.context.address(view), strides)
+            self.slot_of[key] = slot
+        return self.slot_of[key]
 
     def loaded(self, key: tuple[object, ...], source: int, *, once: bool) -> int:
         if key in self.slot_of:
