@@ -20,6 +20,7 @@ MAX_LINKS = 1024
 MAX_DIRECTORY_BYTES = 1 << 18
 MAX_BLOCK_BYTES = 1 << 21
 
+_MAX_NAME_BYTES = 255
 _DIRECTORY, _FILE = 1, 2
 _TYPE, _FILE_SIZE, _BLOCK_SIZE = 1, 3, 4
 
@@ -113,9 +114,16 @@ def decode_node(block: bytes) -> FileNode | dict[str, Entry]:
 
 def check_name(name: str) -> None:
     """Raises MalformedBlock for a directory entry that cannot safely become a file's name."""
-    unsafe = not name or name in (".", "..") or any(c in "/\\\0" for c in name)
-    if unsafe or len(name.encode(errors="replace")) > 255:
+    unsafe = name in ("", ".", "..") or any(character in "/\\\0" for character in name)
+    if unsafe or len(_encoded(name)) > _MAX_NAME_BYTES:
         raise MalformedBlock(f"{name[:80]!a} cannot be the name of a file")
+
+
+def _encoded(name: str) -> bytes:
+    try:
+        return name.encode()
+    except UnicodeEncodeError:  # a name on disk that is not UTF-8
+        raise MalformedBlock(f"{name[:80]!a} is not UTF-8") from None
 
 
 def _parent(children: Sequence[Entry], nodes: Blocks) -> Entry:

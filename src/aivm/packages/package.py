@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from aivm.commitments import Array, program_root_of_records, tensor_root
@@ -77,9 +77,21 @@ class Package:
 
     def file(self, path: str) -> Path:
         """Where a file that the manifest lists lies on disk. Raises NotFound."""
-        if all(file.path != path for file in self.manifest.files):
-            raise NotFound(f"package {self.manifest.name} has no file {path!a}")
-        return self.directory / path
+        return self.directory / self._entry(path).path
+
+    def read(self, path: str) -> bytes:
+        """The content of a listed file, verified once more. Raises NotFound, TamperedContent."""
+        entry = self._entry(path)
+        content = (self.directory / path).read_bytes()
+        if sha256(content).digest() != entry.sha256:
+            raise TamperedContent(f"{path} was changed after the package had been opened")
+        return content
+
+    def _entry(self, path: str) -> FileEntry:
+        for entry in self.manifest.files:
+            if entry.path == path:
+                return entry
+        raise NotFound(f"package {self.manifest.name} has no file {path!a}")
 
 
 def open_package(directory: Path, expected_model_id: bytes | None = None) -> Package:

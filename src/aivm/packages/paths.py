@@ -19,7 +19,7 @@ def check_path(path: str) -> None:
     for segment in path.split("/"):
         if segment in ("", ".", "..") or _UNPORTABLE.search(segment):
             raise MalformedPackage(f"path {path[:120]!a} is not a plain relative path")
-        if len(segment.encode()) > _MAX_SEGMENT_BYTES:
+        if len(segment.encode(errors="surrogatepass")) > _MAX_SEGMENT_BYTES:
             raise MalformedPackage(f"path {path[:120]!a} has a name over 255 bytes")
 
 

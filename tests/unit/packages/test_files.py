@@ -38,3 +38,9 @@ def test_a_directory_bomb_is_refused(tmp_path: Path) -> None:
     deepest.mkdir(parents=True)
     with pytest.raises(MalformedBlock, match="nested"):
         cid_of_directory(tmp_path)
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
+    with pytest.raises(MalformedBlock, match="UTF-8"):
+        cid_of_directory(tmp_path)

@@ -44,6 +44,16 @@ def test_unknown_entries_and_files_are_refused(package: PackageInfo) -> None:
         opened.file("../secret")
 
 
+def test_a_file_that_changes_after_opening_is_not_read(package: PackageInfo) -> None:
+    opened = open_package(package.directory)
+    assert opened.read("tokenizer.json") == b'{"model":{}}'
+    (package.directory / "tokenizer.json").write_bytes(b'{"model":[]}')
+    with pytest.raises(TamperedContent, match="after the package"):
+        opened.read("tokenizer.json")
+    with pytest.raises(NotFound):
+        opened.read("manifest.json")
+
+
 def test_another_model_id_is_refused(package: PackageInfo) -> None:
     with pytest.raises(TamperedContent):
         open_package(package.directory, bytes(32))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -173,3 +176,30 @@ def test_two_stores_over_one_folder_from_many_threads(tmp_path: Path) -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(work, range(8)))
         assert two.get(Cid.of(Codec.RAW, b"w" * 5000)) == b"w" * 5000
+
+
+_ENDLESS_PUTS = """
+import os, sys
+from pathlib import Path
+from aivm.commitments.cid import Cid, Codec
+from aivm.storage import BlockStore
+with BlockStore(Path(sys.argv[1])) as store:
+    print("ready", flush=True)
+    while True:
+        block = os.urandom(200_000)
+        store.put(Cid.of(Codec.RAW, block), block)
+"""
+
+
+def test_a_store_that_is_killed_holds_whole_blocks_only(tmp_path: Path) -> None:
+    for round_ in range(4):
+        command = [sys.executable, "-c", _ENDLESS_PUTS, str(tmp_path / "store")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None and writer.stdout.readline() == b"ready\n"
+            time.sleep(0.05 + 0.013 * round_)
+            writer.kill()
+    with BlockStore(tmp_path / "store") as store:
+        names = [path.name for path in (tmp_path / "store" / "blocks").rglob("baf*")]
+        assert names
+        for name in names:
+            assert len(store.get(Cid.parse(name))) == 200_000
