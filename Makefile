@@ -51,14 +51,15 @@ test-nightly: $(STAMP)-test contracts/node_modules
 	$(BIN)/pytest
 
 check: $(STAMP)-dev kernels-check contracts-check
-	$(BIN)/ruff format --check src tests benchmarks kernels contracts examples
-	$(BIN)/ruff check src tests benchmarks kernels contracts examples
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/ruff format --check src tests benchmarks kernels contracts docs examples
+	$(BIN)/ruff check src tests benchmarks kernels contracts docs examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP)-dev
-	$(BIN)/ruff format src tests benchmarks kernels contracts examples
-	$(BIN)/ruff check --fix src tests benchmarks kernels contracts examples
+	$(BIN)/ruff format src tests benchmarks kernels contracts docs examples
+	$(BIN)/ruff check --fix src tests benchmarks kernels contracts docs examples
 
 # --- generated artifacts: rebuilt and compared -----------------------------------------------------
 
