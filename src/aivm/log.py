@@ -3,7 +3,7 @@
 What is taken out, wherever it stands in the record (message, extra fields, traceback):
 
     keys in use             every 32-byte secret given to `guard`, written in hexadecimal
-    signatures              65-byte hexadecimal strings: a voucher's signature is money
+    signatures              hexadecimal strings of 65 bytes and more: a signed voucher is money
     labelled secrets        the value after password, secret, mnemonic, private key, voucher, ...
     credentials in a URL    https://user:password@host
 
@@ -30,8 +30,8 @@ _LEVELS |= {"error": logging.ERROR}
 
 _guarded: set[bytes] = set()
 
-_WORD32 = re.compile(r"(?<![0-9a-fA-F])(?:0x)?([0-9a-fA-F]{64})(?![0-9a-fA-F])")
-_SIGNATURE = re.compile(r"(?<![0-9a-fA-F])(?:0x)?[0-9a-fA-F]{130}(?![0-9a-fA-F])")
+_KEY_DIGITS, _SIGNATURE_DIGITS = 64, 130
+_HEXADECIMAL = re.compile(r"(?:0x)?([0-9a-fA-F]{64,})")
 _LABELLED = re.compile(
     r"(?i)(\b[\w-]*(?:password|passphrase|passwd|secret|mnemonic|private[ _-]?key|api[_-]?key"
     r"|voucher|authorization)[\"']?\s*[:=]\s*)((?:bearer\s+|basic\s+)?[\"']?[^\s\"',;&}]+[\"']?)"
@@ -49,15 +49,21 @@ def guard(secret: bytes) -> None:
 
 def redact(text: str) -> str:
     """`text` without the secrets listed in the module's docstring."""
-    text = _SIGNATURE.sub(HIDDEN, text)
-    text = _WORD32.sub(_hide_if_guarded, text)
+    text = _HEXADECIMAL.sub(_hide_if_secret, text)
     text = _URL_CREDENTIALS.sub(HIDDEN + "@", text)
     return _LABELLED.sub(lambda match: match[1] + HIDDEN, text)
 
 
-def _hide_if_guarded(match: re.Match[str]) -> str:
-    digest = hashlib.sha256(bytes.fromhex(match[1])).digest()
-    return HIDDEN if digest in _guarded else match[0]
+def _hide_if_secret(match: re.Match[str]) -> str:
+    """Hides a signature, and a key wherever it begins among the digits."""
+    digits = match[1]
+    if len(digits) >= _SIGNATURE_DIGITS:
+        return HIDDEN
+    for start in range(len(digits) - _KEY_DIGITS + 1):
+        word = bytes.fromhex(digits[start : start + _KEY_DIGITS])
+        if hashlib.sha256(word).digest() in _guarded:
+            return HIDDEN
+    return match[0]
 
 
 class HumanFormatter(logging.Formatter):

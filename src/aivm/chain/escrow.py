@@ -11,6 +11,8 @@ from aivm.chain.account import Account
 from aivm.chain.contract import Contract
 from aivm.chain.transactions import TransactionReceipt
 from aivm.errors import NotFound
+from aivm.receipts.document import SignedVoucher
+from aivm.receipts.eip712 import Domain
 
 
 class ChannelStatus(enum.IntEnum):
@@ -51,6 +53,17 @@ class Redemption:
     job: bytes
     signature: bytes
 
+    @classmethod
+    def of(cls, signed: SignedVoucher) -> Redemption:
+        """From a voucher as clients send it."""
+        voucher = signed.voucher
+        fields = (voucher.channel, voucher.sequence, voucher.amount, voucher.job)
+        return cls(*fields, signed.signature)
+
+    def arguments(self) -> tuple[bytes, int, int, bytes, bytes]:
+        """In the order of the contract."""
+        return self.channel, self.sequence, self.amount, self.job, self.signature
+
 
 @dataclass(frozen=True)
 class Till:
@@ -78,6 +91,11 @@ class EscrowManager(Contract):
 
     NAME = "EscrowManager"
 
+    @property
+    def domain(self) -> Domain:
+        """Where vouchers count: sign them under this."""
+        return Domain(self._chain.chain_id, self.address)
+
     async def open(
         self,
         account: Account,
@@ -102,16 +120,12 @@ class EscrowManager(Contract):
 
     async def redeem(self, account: Account, redemption: Redemption) -> int:
         """Take what a voucher adds into the channel's till; by anyone. Returns that amount."""
-        fields = (redemption.channel, redemption.sequence, redemption.amount, redemption.job)
-        receipt = await self._send(account, "redeem", *fields, redemption.signature)
+        receipt = await self._send(account, "redeem", *redemption.arguments())
         return int(self.event(receipt, "Redeemed").arguments["paid"])
 
     async def redeem_many(self, account: Account, redemptions: Sequence[Redemption]) -> int:
         """Redeem several vouchers; bad ones are skipped. Returns the sum of what was taken."""
-        entries = [
-            (entry.channel, entry.sequence, entry.amount, entry.job, entry.signature)
-            for entry in redemptions
-        ]
+        entries = [redemption.arguments() for redemption in redemptions]
         receipt = await self._send(account, "redeemMany", entries)
         found = self.events(receipt)
         return sum(event.arguments["paid"] for event in found if event.name == "Redeemed")
@@ -169,10 +183,6 @@ class EscrowManager(Contract):
     async def challenge_period(self) -> int:
         """Seconds between a channel's expiry and its refund."""
         return int(await self._call("CHALLENGE_PERIOD"))
-
-    async def voucher_digest(self, channel: bytes, sequence: int, amount: int, job: bytes) -> bytes:
-        """The digest that the client signs, as the contract computes it."""
-        return bytes(await self._call("voucherDigest", channel, sequence, amount, job))
 
     def _refund(self, receipt: TransactionReceipt) -> int:
         return int(self.event(receipt, "ChannelClosed").arguments["refund"])

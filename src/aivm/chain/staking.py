@@ -9,6 +9,8 @@ from aivm.chain.account import Account
 from aivm.chain.contract import Contract
 from aivm.chain.transactions import TransactionReceipt
 from aivm.errors import NotFound
+from aivm.receipts.document import SignedReceipt
+from aivm.receipts.eip712 import Domain
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Staking(Contract):
     """Transactions are the owner's (cold) account's; the hot key only signs receipts."""
 
     NAME = "Staking"
+
+    @property
+    def domain(self) -> Domain:
+        """Where receipts count: sign them under this."""
+        return Domain(self._chain.chain_id, self.address)
 
     async def register_provider(
         self, account: Account, hot_key: str, endpoint: str
@@ -110,6 +117,11 @@ class Staking(Contract):
     async def hot_key_at(self, provider: str, time: int) -> str:
         """The hot key that was current at that time; the zero address before registration."""
         return str(await self._call("hotKeyAt", provider, time))
+
+    async def is_signed_receipt(self, signed: SignedReceipt) -> bool:
+        """Whether the contract accepts the signature as one of the provider's hot key."""
+        signature = signed.signature or b""
+        return bool(await self._call("isSignedReceipt", signed.receipt.values(), signature))
 
     async def minimum_stake(self) -> int:
         """The stake from which a provider is active."""

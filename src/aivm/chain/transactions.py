@@ -138,15 +138,15 @@ class TransactionSender:
             raise WrongChain(f"chain {self._chain_id} has no EIP-1559 fees, which AIVM needs")
         priority_fee = int(tip, 16)
         estimate = int(gas, 16)
-        limit = min(int(estimate * self._policy.gas_margin), int(block["gasLimit"], 16))
+        limit = int(estimate * self._policy.gas_margin) + _fingerprint()
         return Transaction(
             chain_id=self._chain_id,
             nonce=0,
             to=intent.to,
             data=intent.data,
-            gas=max(limit, estimate),
+            gas=max(estimate, min(limit, int(block["gasLimit"], 16))),
             # the base fee can double within six full blocks
-            max_fee=2 * int(block["baseFeePerGas"], 16) + priority_fee + _fingerprint(),
+            max_fee=2 * int(block["baseFeePerGas"], 16) + priority_fee,
             priority_fee=priority_fee,
             value=intent.value,
         )
@@ -278,12 +278,12 @@ class TransactionSender:
 
 
 def _fingerprint() -> int:
-    """A few wei that make a transaction unlike any other.
+    """Some gas on top of the limit, which costs nothing and makes a transaction unlike any other.
 
     Two processes with one key could otherwise send the same bytes for two payments; the node would
-    call the second one known, and one payment would be missing. A cap on the fee costs nothing.
+    call the second one known, and one payment would be missing.
     """
-    return int.from_bytes(host.random_bytes(3), "big")
+    return int.from_bytes(host.random_bytes(2), "big") // 4
 
 
 class _Patience:

@@ -10,6 +10,7 @@ from aivm.chain.devchain import DevChain
 from aivm.chain.escrow import Channel, ChannelStatus, Redemption
 from aivm.chain.registry import ModelStatus
 from aivm.errors import ChainRejected, NotFound
+from aivm.receipts import Voucher, sign_voucher
 
 TOKEN = 10**18
 MODEL, PROGRAMS, SALT, JOB = b"m" * 32, b"p" * 32, b"s" * 32, b"j" * 32
@@ -47,11 +48,11 @@ async def opened(
     return client, await chain.escrow.get_channel(channel)
 
 
-async def voucher(
+def voucher(
     chain: Chain, client: Account, channel: Channel, sequence: int, amount: int
 ) -> Redemption:
-    digest = await chain.escrow.voucher_digest(channel.id, sequence, amount, JOB)
-    return Redemption(channel.id, sequence, amount, JOB, client.sign_digest(digest))
+    made = Voucher(channel.id, sequence, amount, JOB)
+    return Redemption.of(sign_voucher(made, chain.escrow.domain, client))
 
 
 async def test_token(deployed: Chain, devchain: DevChain) -> None:
@@ -186,7 +187,7 @@ async def test_a_channel_is_opened_paid_and_closed(deployed: Chain, devchain: De
     assert channel.status is ChannelStatus.OPEN
     assert channel.id == await escrow.channel_id(client.address, provider.address, MODEL, SALT)
 
-    paid = await escrow.redeem(provider, await voucher(deployed, client, channel, 1, 40 * TOKEN))
+    paid = await escrow.redeem(provider, voucher(deployed, client, channel, 1, 40 * TOKEN))
     assert paid == 40 * TOKEN
     till = await escrow.get_till(channel.till)
     assert (till.provider, till.redeemed, till.paid_out) == (provider.address, 40 * TOKEN, 0)
@@ -204,7 +205,7 @@ async def test_a_channel_is_opened_paid_and_closed(deployed: Chain, devchain: De
 
 async def test_a_replayed_voucher_is_refused(deployed: Chain, devchain: DevChain) -> None:
     client, channel = await opened(deployed, devchain)
-    redemption = await voucher(deployed, client, channel, 3, TOKEN)
+    redemption = voucher(deployed, client, channel, 3, TOKEN)
     await deployed.escrow.redeem(client, redemption)
     with pytest.raises(ChainRejected) as caught:
         await deployed.escrow.redeem(client, redemption)
@@ -214,7 +215,7 @@ async def test_a_replayed_voucher_is_refused(deployed: Chain, devchain: DevChain
 
 async def test_a_forged_voucher_is_refused(deployed: Chain, devchain: DevChain) -> None:
     _, channel = await opened(deployed, devchain)
-    forged = await voucher(deployed, devchain.accounts[5], channel, 1, TOKEN)
+    forged = voucher(deployed, devchain.accounts[5], channel, 1, TOKEN)
     with pytest.raises(ChainRejected) as caught:
         await deployed.escrow.redeem(devchain.accounts[5], forged)
     assert caught.value.error == "BadSignature"
@@ -222,9 +223,9 @@ async def test_a_forged_voucher_is_refused(deployed: Chain, devchain: DevChain) 
 
 async def test_many_vouchers_at_once_skip_the_bad_ones(deployed: Chain, devchain: DevChain) -> None:
     client, channel = await opened(deployed, devchain)
-    good = await voucher(deployed, client, channel, 1, TOKEN)
-    bad = await voucher(deployed, devchain.accounts[5], channel, 2, 2 * TOKEN)
-    better = await voucher(deployed, client, channel, 3, 3 * TOKEN)
+    good = voucher(deployed, client, channel, 1, TOKEN)
+    bad = voucher(deployed, devchain.accounts[5], channel, 2, 2 * TOKEN)
+    better = voucher(deployed, client, channel, 3, 3 * TOKEN)
     assert await deployed.escrow.redeem_many(client, [good, bad, better]) == 3 * TOKEN
     assert (await deployed.escrow.get_channel(channel.id)).sequence == 3
 

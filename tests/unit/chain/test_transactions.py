@@ -97,16 +97,20 @@ async def test_a_refused_send_among_others_leaves_no_gap(
     assert await deployed.token.balance_of(receiver.address) == 6
 
 
-async def test_two_processes_with_the_same_key_get_through(
+async def test_two_processes_with_the_same_key_lose_and_double_nothing(
     deployed: Chain, devchain: DevChain
 ) -> None:
+    """They may displace each other's transactions, but then they say so."""
     sender, receiver = devchain.accounts[:2]
-    async with connected(deployed, SendPolicy()) as other:
-        chains = [deployed, other] * 10
-        await asyncio.gather(
-            *(chain.token.transfer(sender, receiver.address, 1) for chain in chains)
+    policy = SendPolicy(slowest_poll_seconds=0.01)
+    async with connected(deployed, policy) as one, connected(deployed, policy) as other:
+        results = await asyncio.gather(
+            *(chain.token.transfer(sender, receiver.address, 1) for chain in [one, other] * 10),
+            return_exceptions=True,
         )
-    assert await deployed.token.balance_of(receiver.address) == 20
+    displaced = [result for result in results if isinstance(result, BaseException)]
+    assert all("another transaction was mined" in str(error) for error in displaced)
+    assert await deployed.token.balance_of(receiver.address) == len(results) - len(displaced)
 
 
 async def test_a_lost_answer_does_not_send_twice(deployed: Chain, devchain: DevChain) -> None:
