@@ -8,6 +8,7 @@ from dataclasses import replace
 from aivm.commitments import Array, tensor_root
 from aivm.compiler.builder import Builder, ConstantEntry, InputEntry
 from aivm.compiler.values import Value
+from aivm.errors import InternalError, MalformedProgram
 from aivm.isa.instructions import Instruction
 from aivm.isa.program import Constant, Program
 from aivm.isa.validate import validate
@@ -41,7 +42,10 @@ def assemble(build: Builder, outputs: Sequence[Value]) -> tuple[Program, tuple[A
         instructions=tuple(_renumbered(instruction, places) for instruction in instructions),
         outputs=tuple(places[index] for index in results),
     )
-    validate(program)
+    try:
+        validate(program)
+    except MalformedProgram as error:
+        raise InternalError(f"the compiler made a malformed program: {error}") from error
     return program, tuple(entry.array for entry in constants)
 
 

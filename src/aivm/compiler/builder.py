@@ -184,6 +184,8 @@ class Builder:
 
     def concat(self, values: Sequence[Value], axis: int) -> Value:
         """2 to 4 values joined along `axis`; all other dimensions must agree."""
+        if len({value.dtype for value in values}) > 1:
+            raise _undefined("CONCAT", [value.dtype for value in values])
         first = values[0].shape
         lengths = tuple(value.shape[axis] for value in values)
         shape = (*first[:axis], sum(lengths), *first[axis + 1 :])

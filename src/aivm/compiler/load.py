@@ -31,6 +31,13 @@ def load_model(model: bytes | ModelProto) -> ModelProto:
     Raises MalformedModel, UnsupportedModel and TooLarge.
     """
     proto = _parse(model) if isinstance(model, bytes | bytearray | memoryview) else model
+    if not proto.graph.output:
+        raise MalformedModel("the file is not an ONNX model: it has no graph with outputs")
+    if proto.ByteSize() > MAX_MODEL_BYTES:
+        raise TooLarge(
+            f"the model has {proto.ByteSize()} bytes, over the limit of {MAX_MODEL_BYTES}",
+            hint="Protocol buffers end at 2 GiB.",
+        )
     _check_opsets(proto)
     _check_graphs(proto)
     try:
@@ -38,7 +45,7 @@ def load_model(model: bytes | ModelProto) -> ModelProto:
     except onnx.checker.ValidationError as error:
         raise MalformedModel(f"the model breaks the ONNX rules: {_first_line(error)}") from error
     except (ValueError, EncodeError) as error:
-        raise TooLarge(f"the model cannot be checked: {_first_line(error)}") from error
+        raise MalformedModel(f"the model cannot be read: {_first_line(error)}") from error
     return proto
 
 
@@ -53,18 +60,11 @@ def functions_of(model: ModelProto) -> dict[FunctionKey, onnx.FunctionProto]:
 
 
 def _parse(data: bytes | bytearray | memoryview) -> ModelProto:
-    if len(data) > MAX_MODEL_BYTES:
-        raise TooLarge(
-            f"the model has {len(data)} bytes, over the limit of {MAX_MODEL_BYTES}",
-            hint="Protocol buffers end at 2 GiB.",
-        )
     try:
         model = ModelProto()
         model.ParseFromString(bytes(data))
     except DecodeError as error:
         raise MalformedModel(f"the file is not an ONNX model: {_first_line(error)}") from error
-    if not model.HasField("graph"):
-        raise MalformedModel("the file is not an ONNX model: it has no graph")
     return model
 
 
@@ -95,6 +95,7 @@ def _check_graphs(model: ModelProto) -> None:
     nodes = 0
     for graph in _graphs(model):
         nodes += len(graph.node)
+        _check_names(graph)
         if graph.sparse_initializer:
             raise UnsupportedModel(
                 f"graph {graph.name!r} has sparse initializers", hint="Make them dense."
@@ -105,6 +106,17 @@ def _check_graphs(model: ModelProto) -> None:
             _check_node(node)
     if nodes > MAX_NODES:
         raise TooLarge(f"the model has {nodes} nodes, over the limit of {MAX_NODES}")
+
+
+def _check_names(graph: GraphProto) -> None:
+    """Protocol buffers hand out a string that is not UTF-8 as bytes."""
+    named = [*graph.input, *graph.output, *graph.initializer, *graph.node]
+    names = [item.name for item in named]
+    for node in graph.node:
+        names += [node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    if not all(isinstance(name, str) for name in names):
+        raise MalformedModel("the model has a name that is not UTF-8")
 
 
 def _check_node(node: NodeProto) -> None:

@@ -74,6 +74,8 @@ def check_length(tensor: TensorProto) -> TensorType:
     """The tensor's type, after making sure that as many elements are there as its shape says."""
     dtype = dtype_of_onnx(tensor.data_type)
     tensor_type = checked_type(dtype, tuple(tensor.dims))
+    if tensor.HasField("segment"):
+        raise Malformed(f"tensor {tensor.name!r} is only a segment of one")
     raw = tensor.HasField("raw_data")
     if raw:
         found, expected, unit = len(tensor.raw_data), tensor_type.size_bytes, "bytes"

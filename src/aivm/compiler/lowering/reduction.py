@@ -49,6 +49,8 @@ def over(build: Builder, function: Reduction, value: Value, axes: Sequence[int])
 def lowest_or_highest(build: Builder, function: Reduction, dtype: DType) -> Value:
     """The value that changes no maximum (MAX) or no minimum (MIN)."""
     lowest = function is Reduction.MAX
+    if dtype is DType.BOOL:
+        raise Unsupported(f"{function.name} of BOOL is not defined", change="Cast the operand.")
     if dtype.is_float:
         return build.scalar(-inf if lowest else inf, dtype)
     limits = np.iinfo(numpy_dtype(dtype))

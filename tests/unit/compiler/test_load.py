@@ -1,0 +1,220 @@
+"""Files that are not good ONNX models end in a clear error of ours, never in anything else."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from aivm.compiler import compile_model, inspect_model
+from aivm.errors import AivmError, InternalError, MalformedModel, UnsupportedModel
+
+
+def small_model() -> ModelProto:
+    """y = max(x @ w + b, 0), through a reshape to a shape that is computed."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"], name="product"),
+        helper.make_node("Add", ["product", "b"], ["sum"], name="sum"),
+        helper.make_node("Relu", ["sum"], ["positive"], name="relu"),
+        helper.make_node("Shape", ["positive"], ["shape"], name="shape"),
+        helper.make_node("Reshape", ["positive", "shape"], ["y"], name="reshape"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 2])],
+        [
+            numpy_helper.from_array(np.ones((3, 2), np.float32), "w"),
+            numpy_helper.from_array(np.ones(2, np.float32), "b"),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def refused(model: ModelProto | bytes, error: type[AivmError], reason: str) -> AivmError:
+    with pytest.raises(error, match=reason) as caught:
+        compile_model(model, {"x": (4, 3)})
+    return caught.value
+
+
+def test_the_small_model_is_good():
+    assert compile_model(small_model().SerializeToString(), {"x": (4, 3)}).input_names == ("x",)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"not a model", b"\x08\x08", bytes(1000)])
+def test_other_files(data):
+    refused(data, MalformedModel, "not an ONNX model")
+
+
+def test_every_truncation_is_refused():
+    data = small_model().SerializeToString()
+    for length in range(0, len(data) - 1, 7):
+        with pytest.raises((MalformedModel, UnsupportedModel)):
+            compile_model(data[:length], {"x": (4, 3)})
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), min_size=1, max_size=4))
+def test_flipped_bytes_give_a_program_or_a_clear_error(flips):
+    data = bytearray(small_model().SerializeToString())
+    for place, mask in flips:
+        data[place % len(data)] ^= mask
+    try:
+        inspect_model(bytes(data))
+        compile_model(bytes(data), {"x": (4, 3)})
+    except AivmError as error:
+        assert not isinstance(error, InternalError)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_random_bytes_are_never_a_model(data):
+    with pytest.raises(AivmError):
+        compile_model(data, {})
+
+
+@pytest.mark.parametrize("opset", [1, 6, 29, 2**40])
+def test_opsets_that_the_rules_do_not_know(opset):
+    model = small_model()
+    model.opset_import[0].version = opset
+    refused(model, UnsupportedModel, f"opset {opset} is outside")
+
+
+def test_a_domain_imported_twice():
+    model = small_model()
+    model.opset_import.append(helper.make_opsetid("ai.onnx", 16))
+    refused(model, MalformedModel, "twice")
+
+
+def test_operators_of_strangers():
+    model = small_model()
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    model.graph.node[2].domain = "com.example"
+    refused(model, UnsupportedModel, "'relu'.*domain 'com.example'")
+
+
+def test_an_operator_that_does_not_exist():
+    model = small_model()
+    model.graph.node[2].op_type = "Rectify"
+    refused(model, MalformedModel, "Rectify")
+
+
+def test_an_operator_without_a_rule_is_named_with_its_version_and_operands():
+    model = small_model()
+    model.graph.node[2].op_type = "NonZero"
+    error = refused(model, UnsupportedModel, r"node 'relu' \(NonZero\): operator NonZero-13 has no")
+    assert "f32[4, 2]" in error.message
+    assert "supported_operators" in error.hint
+
+
+def test_data_outside_of_the_file():
+    model = small_model()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    refused(model, UnsupportedModel, "'w' keeps its data in another file")
+
+
+def test_two_nodes_with_one_result():
+    model = small_model()
+    model.graph.node[1].output[0] = "product"
+    refused(model, MalformedModel, "product")
+
+
+def test_a_cycle():
+    model = small_model()
+    model.graph.node[0].input[0] = "y"
+    refused(model, MalformedModel, "'?y'?")
+
+
+@pytest.mark.parametrize("dims", [[3, 3], [-3, -2], [2**40, 2**40], [2**63 - 1, 2], [3, 2, 0]])
+def test_dimensions_that_the_data_do_not_have(dims):
+    model = small_model()
+    model.graph.initializer[0].dims[:] = dims
+    refused(model, (MalformedModel, UnsupportedModel), "'?w'?|shape|dimension")
+
+
+def test_a_rank_beyond_the_limit():
+    model = small_model()
+    model.graph.initializer[0].dims[:] = [3, 2] + [1] * 7
+    refused(model, UnsupportedModel, "rank 9")
+
+
+def test_typed_data_of_the_wrong_length():
+    model = small_model()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.float_data[:] = [1.0] * 5
+    refused(model, MalformedModel, "5 instead of 6 elements")
+
+
+def test_a_boolean_that_is_neither_true_nor_false():
+    model = small_model()
+    model.graph.initializer.append(
+        TensorProto(name="flag", data_type=TensorProto.BOOL, dims=[1], raw_data=b"\x02")
+    )
+    refused(model, MalformedModel, "other than 0 and 1")
+
+
+def test_double_precision_is_refused_by_name():
+    model = small_model()
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones(2), "b"))
+    refused(model, UnsupportedModel, "initializer 'b': element type DOUBLE is not defined")
+
+
+def test_shapes_that_do_not_belong_together():
+    model = small_model()
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones(5, np.float32), "b"))
+    refused(model, MalformedModel, r"node 'sum' \(Add\): shapes .* do not broadcast")
+
+
+def test_operands_of_different_types():
+    model = small_model()
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones(2, np.int64), "b"))
+    refused(model, UnsupportedModel, r"'sum' \(Add\): ADD is not defined for \(F32, I64\)")
+
+
+def test_a_function_that_calls_itself():
+    model = small_model()
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    body = helper.make_node("Again", ["x"], ["y"], domain="local")
+    opsets = [helper.make_opsetid("local", 1), helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function("local", "Again", ["x"], ["y"], [body], opsets))
+    model.graph.node[2].op_type, model.graph.node[2].domain = "Again", "local"
+    refused(model, MalformedModel, "Again|recursi|cycle")
+
+
+def test_functions_that_the_model_brings_are_expanded():
+    model = small_model()
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    clip = helper.make_node("LeakyRelu", ["a"], ["b"])
+    clip.attribute.append(
+        onnx.AttributeProto(name="alpha", type=onnx.AttributeProto.FLOAT, ref_attr_name="slope")
+    )
+    function = helper.make_function(
+        "local", "Bend", ["a"], ["b"], [clip], [helper.make_opsetid("", 17)], ["slope"]
+    )
+    model.functions.append(function)
+    bend = helper.make_node("Bend", ["sum"], ["positive"], domain="local", slope=0.25)
+    model.graph.node[2].CopyFrom(bend)
+    compiled = compile_model(model, {"x": (4, 3)})
+    assert any(np.array_equal(constant, np.float32(0.25)) for constant in compiled.constants)
+
+
+def test_subgraphs_that_nest_too_deep():
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "inner", [], [output])
+    for _ in range(30):
+        choice = helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=graph)
+        graph = helper.make_graph([choice], "outer", [], [output])
+        if graph.ByteSize() > 1 << 20:
+            break
+    model = small_model()
+    model.graph.node.append(graph.node[0])
+    with pytest.raises(AivmError):
+        compile_model(model, {"x": (4, 3)})
