@@ -3,6 +3,7 @@
 //   blocks of rows (A in the second-level cache) > K blocks > panels of B (first level) > row tiles
 //
 // A K block continues the chains of the one before it: in between, C holds the accumulators exactly.
+#include "float_mode.h"
 #include "gemm_tile.h"
 
 #define BLOCK_ROWS 128
@@ -20,8 +21,18 @@ INLINE isize even_part(isize total, isize most) {
 
 // out[k][GEMM_NR] = B columns [0, width), zero beyond.
 static void pack_panel(float *out, const float *b, isize b_row, isize b_col, isize k, isize width) {
-    for (isize p = 0; p < k; p++, b += b_row)
-        for (isize j = 0; j < GEMM_NR; j++) *out++ = j < width ? b[j * b_col] : 0;
+    isize quads = b_row == 1 ? width & -4 : 0, k_quads = k & -4;
+    if (b_col == 1 && width == GEMM_NR) {
+        for (isize p = 0; p < k; p++)
+            for (isize j = 0; j < GEMM_NR; j += LANES) ST(out + p * GEMM_NR + j, LD(b + p * b_row + j));
+        return;
+    }
+    for (isize j = 0; j < quads; j += 4)
+        for (isize p = 0; p < k_quads; p += 4)
+            transpose_4x4(out + p * GEMM_NR + j, GEMM_NR, b + j * b_col + p, b_col);
+    for (isize p = 0; p < k; p++)
+        for (isize j = p < k_quads ? quads : 0; j < GEMM_NR; j++)
+            out[p * GEMM_NR + j] = j < width ? b[p * b_row + j * b_col] : 0;
 }
 
 void gemm_pack_b(float *packed, const float *b, isize b_row, isize b_col, isize k, isize n) {
@@ -99,7 +110,7 @@ static void run_block(const gemm *g, tile_args t, isize rows, isize n0, isize n1
 }
 
 void gemm_run(const gemm *g, isize m0, isize m1, isize n0, isize n1, float *scratch) {
-    isize depth = g->k <= TILE_K ? g->k : (even_part(g->k, TILE_K) + 11) / 12 * 12;
+    const isize depth = g->k > TILE_K ? (even_part(g->k, TILE_K) + 15) / 16 * 16 : TILE_K;
     for (isize i = m0, rows; i < m1; i += rows) {
         rows = even_part(m1 - i, BLOCK_ROWS);
         for (isize k0 = 0; k0 == 0 || k0 < g->k; k0 += depth) {
@@ -111,4 +122,16 @@ void gemm_run(const gemm *g, isize m0, isize m1, isize n0, isize n1, float *scra
             run_block(g, t, rows, n0, n1, k0, scratch);
         }
     }
+}
+
+// --- for hosts --------------------------------------------------------------------------------------
+
+EXPORT(aivm_gemm_pack) void aivm_gemm_pack(float *packed, const gemm *g) {
+    gemm_pack_b(packed, g->b, g->b_row, g->b_col, g->k, g->n);
+}
+
+EXPORT(aivm_gemm) void aivm_gemm(const gemm *g, isize m0, isize m1, isize n0, isize n1, float *scratch) {
+    float_mode caller = float_mode_enter();
+    gemm_run(g, m0, m1, n0, n1, scratch);
+    float_mode_leave(caller);
 }

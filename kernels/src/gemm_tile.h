@@ -23,6 +23,22 @@ typedef struct {
     int first, last;        // of the K blocks: starts from +0, ends with canonical NaN
 } tile_args;
 
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+// out[p * out_row + i] = in[i * in_row + p], for i and p of 0..3.
+INLINE void transpose_4x4(float *out, isize out_row, const float *in, isize in_row) {
+    quad r[4], lo[2], hi[2];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = *(const quad *)(in + i * in_row);
+    UNROLL for (int i = 0; i < 2; i++) {
+        lo[i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 4, 1, 5);
+        hi[i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 6, 3, 7);
+    }
+    *(quad *)out = __builtin_shufflevector(lo[0], lo[1], 0, 1, 4, 5);
+    *(quad *)(out + out_row) = __builtin_shufflevector(lo[0], lo[1], 2, 3, 6, 7);
+    *(quad *)(out + 2 * out_row) = __builtin_shufflevector(hi[0], hi[1], 0, 1, 4, 5);
+    *(quad *)(out + 3 * out_row) = __builtin_shufflevector(hi[0], hi[1], 2, 3, 6, 7);
+}
+
 #ifdef __wasm__
 #include "gemm_tile_wasm.h"
 #else

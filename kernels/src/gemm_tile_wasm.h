@@ -13,71 +13,43 @@
 
 #define TILE_ROWS 5
 #define TILE_K 384
-#define LONG 12  // steps of the unrolled body; TILE_K is a multiple
 #define A_TILE_FLOATS(rows, k) (((rows) == 5 ? 8 : (rows)) * (k))
 
 #define PIN(x) __asm__ volatile("" : "+r"(x))
 #define LANE(v, i) __builtin_shufflevector(v, v, i, i, i, i)
 
+// --- packing A --------------------------------------------------------------------------------------
+
+INLINE void pack_quad(float *out, const int rows, const float *a, isize a_row, isize a_col, isize k) {
+    const int step = rows == 5 ? 8 : 4;
+    const float *quad = a + (rows - 4) * a_row;
+    isize p = 0;
+    for (; a_col == 1 && p + 4 <= k; p += 4, out += 4 * step) {
+        transpose_4x4(out + step - 4, step, quad + p, a_row);
+        if (rows == 5) {
+            vf x = LD(a + p);
+            ST(out, LANE(x, 0));
+            ST(out + 8, LANE(x, 1));
+            ST(out + 16, LANE(x, 2));
+            ST(out + 24, LANE(x, 3));
+        }
+    }
+    for (; p < k; p++, out += step) {
+        const float *x = quad + p * a_col;
+        if (rows == 5) ST(out, SPLAT(a[p * a_col]));
+        ST(out + step - 4, ((vf){x[0], x[a_row], x[2 * a_row], x[3 * a_row]}));
+    }
+}
+
 // 5 rows: [k][row 0 four times, rows 1..4]; 4 rows: [k][row]; fewer: [row][k], the vector along k.
 static void pack_a_tile(float *out, const float *a, isize a_row, isize a_col, isize rows, isize k) {
-    if (rows < 4) {
-        for (isize i = 0; i < rows; i++)
-            for (isize p = 0; p < k; p++) *out++ = a[i * a_row + p * a_col];
-        return;
-    }
-    for (isize p = 0; p < k; p++, a += a_col) {
-        const float *quad = a + (rows - 4) * a_row;
-        if (rows == 5) {
-            ST(out, SPLAT(a[0]));
-            out += 4;
-        }
-        ST(out, ((vf){quad[0], quad[a_row], quad[2 * a_row], quad[3 * a_row]}));
-        out += 4;
-    }
+    if (rows == 5) return pack_quad(out, 5, a, a_row, a_col, k);
+    if (rows == 4) return pack_quad(out, 4, a, a_row, a_col, k);
+    for (isize i = 0; i < rows; i++)
+        for (isize p = 0; p < k; p++) *out++ = a[i * a_row + p * a_col];
 }
 
-INLINE void accumulate(const int nv, vf *acc, vf x, const vf *b) {
-    PIN(x);
-    UNROLL for (int j = 0; j < nv; j++) {
-        acc[j] = FMA(x, b[j], acc[j]);
-        PIN(acc[j]);
-    }
-}
-
-INLINE void quad_step(const int rows, vf acc[][NV], const float *a, const float *b) {
-    vf bv[NV] = {LD(b), LD(b + LANES)};
-    PIN(bv[0]);
-    PIN(bv[1]);
-    if (rows == 5) {
-        accumulate(NV, acc[0], LD(a), bv);
-        a += 4;
-    }
-    vf quad = LD(a);
-    PIN(quad);
-    accumulate(NV, acc[rows - 4], LANE(quad, 0), bv);
-    accumulate(NV, acc[rows - 3], LANE(quad, 1), bv);
-    accumulate(NV, acc[rows - 2], LANE(quad, 2), bv);
-    accumulate(NV, acc[rows - 1], LANE(quad, 3), bv);
-}
-
-// As many bodies of `count` steps as are left in *k.
-INLINE void quad_steps(const int rows, const int count, vf acc[][NV], uintptr_t *a, uintptr_t *b,
-                       isize *k) {
-    const int a_step = rows == 5 ? 8 : 4;
-    *a -= count * a_step * sizeof(float);
-    *b -= count * GEMM_NR * sizeof(float);
-    for (; *k >= count; *k -= count) {
-        *a += count * a_step * sizeof(float);
-        *b += count * GEMM_NR * sizeof(float);
-        PIN(*a);
-        PIN(*b);
-        UNROLL for (int u = 0; u < count; u++)
-            quad_step(rows, acc, (const float *)*a + u * a_step, (const float *)*b + u * GEMM_NR);
-    }
-    *a += count * a_step * sizeof(float);
-    *b += count * GEMM_NR * sizeof(float);
-}
+// --- accumulators -----------------------------------------------------------------------------------
 
 INLINE void load_tile(const int rows, const int nv, vf *acc, const tile_args *t) {
     UNROLL for (int i = 0; i < rows; i++)
@@ -91,56 +63,125 @@ INLINE void store_tile(const int rows, const int nv, const vf *acc, const tile_a
             ST(t->c + i * t->c_row + j * LANES, t->last ? CANON(acc[i * nv + j]) : acc[i * nv + j]);
 }
 
-// 4 or 5 rows of one packed panel: constant offsets.
-INLINE void quad_tile(const int rows, const tile_args *t) {
+// --- 4 and 5 rows of one packed panel ---------------------------------------------------------------
+
+INLINE void accumulate(vf acc[NV], vf x, const vf b[NV]) {
+    PIN(x);
+    UNROLL for (int j = 0; j < NV; j++) {
+        acc[j] = FMA(x, b[j], acc[j]);
+        PIN(acc[j]);
+    }
+}
+
+INLINE void quad_step(const int rows, vf acc[][NV], const float *a, const float *b) {
+    vf bv[NV] = {LD(b), LD(b + LANES)};
+    PIN(bv[0]);
+    PIN(bv[1]);
+    if (rows == 5) {
+        accumulate(acc[0], LD(a), bv);
+        a += 4;
+    }
+    vf quad = LD(a);
+    PIN(quad);
+    accumulate(acc[rows - 4], LANE(quad, 0), bv);
+    accumulate(acc[rows - 3], LANE(quad, 1), bv);
+    accumulate(acc[rows - 2], LANE(quad, 2), bv);
+    accumulate(acc[rows - 1], LANE(quad, 3), bv);
+}
+
+// t->k is a multiple of `body`. One loop and nothing else: a second one in the same function would
+// make the register allocator spill in both.
+INLINE void quad_tile(const int rows, const int body, const tile_args *t) {
+    const int a_step = rows == 5 ? 8 : 4;
     vf acc[5][NV];
-    uintptr_t a = (uintptr_t)t->a, b = (uintptr_t)t->b;
-    isize k = t->k;
     load_tile(rows, NV, acc[0], t);
-    quad_steps(rows, LONG, acc, &a, &b, &k);
-    quad_steps(rows, 4, acc, &a, &b, &k);
-    quad_steps(rows, 1, acc, &a, &b, &k);
+    uintptr_t a = (uintptr_t)t->a - body * a_step * sizeof(float);
+    uintptr_t b = (uintptr_t)t->b - body * GEMM_NR * sizeof(float);
+    for (isize k = t->k; k >= body; k -= body) {
+        a += body * a_step * sizeof(float);
+        b += body * GEMM_NR * sizeof(float);
+        PIN(a);
+        PIN(b);
+        UNROLL for (int u = 0; u < body; u++)
+            quad_step(rows, acc, (const float *)a + u * a_step, (const float *)b + u * GEMM_NR);
+    }
     store_tile(rows, NV, acc[0], t);
 }
 
-// 1..3 rows of one or several packed panels.
+#define QUAD(rows, body)                                                                   \
+    static __attribute__((noinline)) void quad_tile_##rows##x##body(const tile_args *t) {  \
+        quad_tile(rows, body, t);                                                          \
+    }
+QUAD(5, 16) QUAD(5, 4) QUAD(5, 1)
+QUAD(4, 16) QUAD(4, 4) QUAD(4, 1)
+#undef QUAD
+
+// Cuts t->k into runs of bodies of 16, 4 and 1 steps; C holds the accumulators between them.
+INLINE void run_quads(isize rows, const tile_args *t) {
+    tile_args run = *t;
+    for (isize left = t->k; left > 0 || run.first; left -= run.k, run.first = 0) {
+        const isize body = left >= 16 ? 16 : left >= 4 ? 4 : 1;
+        run.k = left - left % body;
+        run.last = t->last && run.k == left;
+        if (rows == 5)
+            body == 16 ? quad_tile_5x16(&run) : body == 4 ? quad_tile_5x4(&run) : quad_tile_5x1(&run);
+        else
+            body == 16 ? quad_tile_4x16(&run) : body == 4 ? quad_tile_4x4(&run) : quad_tile_4x1(&run);
+        run.a += A_TILE_FLOATS(rows, run.k);
+        run.b += GEMM_NR * run.k;
+    }
+}
+
+// --- 1..3 rows of one or several packed panels ------------------------------------------------------
+
+// The vector of B comes first in the product: it is used least, and the first factor is overwritten.
+INLINE void thin_step(const int rows, const int nv, vf *acc, const vf *x, const float *b, isize b_panel) {
+    UNROLL for (int j = 0; j < nv; j++) {
+        vf bv = LD(b + j / NV * b_panel + j % NV * LANES);
+        PIN(bv);
+        UNROLL for (int i = 0; i < rows; i++) {
+            acc[i * nv + j] = FMA(bv, x[i], acc[i * nv + j]);
+            PIN(acc[i * nv + j]);
+        }
+    }
+}
+
 INLINE void thin_tile(const int rows, const int panels, const tile_args *t) {
     const int nv = NV * panels;
+    const isize k_whole = t->k & -4, b_panel = t->b_panel;
     const float *a = t->a, *b = t->b;
-    vf acc[3 * NV * PANELS], quad[3], bv[NV * PANELS];
+    vf acc[3 * NV * PANELS], x[3], quad[3];
     load_tile(rows, nv, acc, t);
-    isize k = t->k;
-#define STEP(x)                                                                                     \
-    UNROLL for (int j = 0; j < nv; j++) bv[j] = LD(b + j / NV * t->b_panel + j % NV * LANES);       \
-    UNROLL for (int i = 0; i < rows; i++) accumulate(nv, acc + i * nv, x, bv);                            \
-    b += GEMM_NR;
-    for (; k >= 4; k -= 4, a += 4) {
-        UNROLL for (int i = 0; i < rows; i++) quad[i] = LD(a + i * t->k);
-        STEP(LANE(quad[i], 0)) STEP(LANE(quad[i], 1)) STEP(LANE(quad[i], 2)) STEP(LANE(quad[i], 3))
-    }
-    for (; k > 0; k--, a++) {
-        STEP(SPLAT(a[i * t->k]))
-    }
+    for (isize k = 0; k < k_whole; k += 4, b += 4 * GEMM_NR) {
+        UNROLL for (int i = 0; i < rows; i++) quad[i] = LD(a + i * t->k + k);
+#define STEP(lane)                                                    \
+    UNROLL for (int i = 0; i < rows; i++) x[i] = LANE(quad[i], lane); \
+    thin_step(rows, nv, acc, x, b + lane * GEMM_NR, b_panel);
+        STEP(0) STEP(1) STEP(2) STEP(3)
 #undef STEP
+    }
+    for (isize k = k_whole; k < t->k; k++, b += GEMM_NR) {
+        UNROLL for (int i = 0; i < rows; i++) x[i] = SPLAT(a[i * t->k + k]);
+        thin_step(rows, nv, acc, x, b, b_panel);
+    }
     store_tile(rows, nv, acc, t);
 }
 
-static __attribute__((noinline)) void quad_tile_5(const tile_args *t) { quad_tile(5, t); }
-static __attribute__((noinline)) void quad_tile_4(const tile_args *t) { quad_tile(4, t); }
-static __attribute__((noinline)) void thin_tile_3(const tile_args *t) { thin_tile(3, 1, t); }
-static __attribute__((noinline)) void thin_tile_2(const tile_args *t) { thin_tile(2, 1, t); }
-static __attribute__((noinline)) void thin_tile_1(const tile_args *t) { thin_tile(1, 1, t); }
-static __attribute__((noinline)) void thin_tile_2x2(const tile_args *t) { thin_tile(2, 2, t); }
-static __attribute__((noinline)) void thin_tile_1x4(const tile_args *t) { thin_tile(1, 4, t); }
+#define THIN(rows, panels)                                                                   \
+    static __attribute__((noinline)) void thin_tile_##rows##x##panels(const tile_args *t) {  \
+        thin_tile(rows, panels, t);                                                          \
+    }
+THIN(1, 4) THIN(2, 2)
+THIN(1, 1) THIN(2, 1) THIN(3, 1)
+#undef THIN
 
 INLINE void run_tile(isize rows, isize panels, const tile_args *t) {
     if (panels == 4) return thin_tile_1x4(t);
     if (panels == 2) return thin_tile_2x2(t);
     switch (rows) {
-    case 1: return thin_tile_1(t);
-    case 2: return thin_tile_2(t);
-    case 3: return thin_tile_3(t);
-    case 4: return quad_tile_4(t);
-    case 5: return quad_tile_5(t);
+    case 1: return thin_tile_1x1(t);
+    case 2: return thin_tile_2x1(t);
+    case 3: return thin_tile_3x1(t);
+    default: return run_quads(rows, t);
     }
 }
