@@ -8,14 +8,10 @@ written on SIGTERM, not on SIGKILL; it writes a line a request, so its output is
 from __future__ import annotations
 
 import collections
-import ctypes
-import os
 import re
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from aivm import host
@@ -24,7 +20,6 @@ from aivm.errors import ToolMissing, Unavailable
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LISTENING = re.compile(rb"Listening on (\S+)")
 
 
@@ -141,26 +136,10 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us; we then stop anvil in good order
-            preexec_fn=_die_with_parent(),
+            preexec_fn=host.die_with_parent(),
         )
     except OSError as error:  # no loader for this binary, or another architecture
         raise ToolMissing(
             f"{command[0]} does not run on this machine ({error.strerror})",
             hint="It needs Linux with glibc 2.35; set AIVM_ANVIL to a build that runs here.",
         ) from None
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """On Linux: what the child does before anvil starts, so that the kernel ends it with us."""
-    if not sys.platform.startswith("linux"):
-        return None
-    # looked up here, because the child may only make simple calls between fork and exec
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def ask_the_kernel() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # the parent died before prctl
-            os._exit(1)
-
-    return ask_the_kernel

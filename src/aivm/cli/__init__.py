@@ -1,1 +1,1 @@
-"""TBD"""
+"""The command `aivm`: one file a verb."""

@@ -1,1 +1,1 @@
-"""TBD"""
+"""The whole network on one machine, the demo that runs on it, and the demo's model."""

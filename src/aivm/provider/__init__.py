@@ -1,1 +1,1 @@
-"""TBD"""
+"""The provider agent: admission, journal, workers, settlement, and its HTTP face."""
