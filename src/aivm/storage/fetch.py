@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from aivm.commitments.cid import Cid
-from aivm.errors import TamperedContent
+from aivm.errors import BadInput, TamperedContent
 from aivm.storage.peers import PeerPool
 from aivm.storage.plan import Chunk, FilePlan, Planner
 
@@ -40,7 +40,8 @@ async def fetch(
 
     Files that are there already with the right content are kept. Raises StorageUnreachable when no
     peer delivers a block, TooLarge when the content passes `max_bytes`, MalformedBlock or
-    TamperedContent when it is no sound file or directory of profile unixfs-v1-2025.
+    TamperedContent when it is no sound file or directory of profile unixfs-v1-2025, and BadInput
+    when the disk is full or `destination` cannot be written.
     """
     pool = PeerPool(session, peers)
     planner = Planner(pool.block, max_bytes)
@@ -53,10 +54,16 @@ async def fetch(
         done += size
         progress(done, total)
 
-    for directory in planner.directories:
-        directory.mkdir(parents=True, exist_ok=True)
-    for plan in planner.files:
-        await _download(pool, plan, advance)
+    try:
+        for directory in planner.directories:
+            directory.mkdir(parents=True, exist_ok=True)
+        for plan in planner.files:
+            await _download(pool, plan, advance)
+    except OSError as problem:  # of the local disk: a peer's failures never come this far
+        raise BadInput(
+            f"cannot write to {destination}: {problem.strerror}",
+            hint="Free some space or choose another folder; what has arrived is kept.",
+        ) from None
 
 
 async def fetch_block(session: aiohttp.ClientSession, peers: Sequence[str], cid: Cid) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 
 import pytest
 from aiohttp import web
@@ -173,6 +175,36 @@ async def test_what_is_there_is_not_fetched_again(serve, session, store, tree, t
     await fetch(session, [url], root, tmp_path / "out", max_bytes=LIMIT)
     assert cid_of_directory(tmp_path / "out") == root
     assert len(asked) == 5  # two directories, two file nodes, the one file that differed
+
+
+async def test_a_destination_that_cannot_be_written_is_refused(
+    gateway, session, store, tree, tmp_path
+) -> None:
+    root = store.add_directory(tree).cid
+    (tmp_path / "out").write_bytes(b"a file in the folder's place")
+    with pytest.raises(BadInput, match="cannot write"):
+        await fetch(session, [gateway], root, tmp_path / "out", max_bytes=LIMIT)
+
+
+async def test_a_full_disk_is_reported_and_what_came_is_kept(
+    gateway, session, store, tree, tmp_path, monkeypatch
+) -> None:
+    cid = store.add_file(tree / "weights.bin").cid
+    write, room = os.pwrite, [3 << 20]
+
+    def pwrite(descriptor: int, data: memoryview, position: int) -> int:
+        room[0] -= len(data)
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data, position)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", pwrite)
+        with pytest.raises(BadInput, match="No space left"):
+            await fetch(session, [gateway], cid, tmp_path / "out", max_bytes=LIMIT)
+    assert not (tmp_path / "out").exists()
+    await fetch(session, [gateway], cid, tmp_path / "out", max_bytes=LIMIT)
+    assert cid_of_file(tmp_path / "out") == cid
 
 
 async def test_the_size_limit_holds_before_anything_is_written(
