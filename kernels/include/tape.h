@@ -54,6 +54,7 @@ typedef struct {
     int64_t rows, rank, sizes[AIVM_AXES];  // rows = product of sizes[0..rank)
     int64_t length;                        // elements in a row
     int64_t chunk;                         // done at a time; == length where a reduction needs it
+    int64_t block;                         // rows done together; 1 where a chunk is less than a row
     int64_t slots, ops;
     int64_t tail[];                        // row_slot[slots], then row_op[ops]
 } rows_step;
@@ -61,7 +62,9 @@ typedef struct {
 typedef struct {
     int64_t memory;              // 1: an operand or result in memory; 0: in scratch
     int64_t address;             // or offset in scratch
+    int64_t bytes;               // of an element
     int64_t element_step;        // bytes from one element of a row to the next; 0 for a row scalar
+    int64_t row_step;            // bytes from one row of a block to the next
     int64_t steps[AIVM_AXES];    // bytes, one an outer axis
 } row_slot;
 
@@ -76,7 +79,7 @@ enum row_kind {
 
 typedef struct {
     int64_t kind;
-    int64_t function;   // map, reduce: ISA code; load: bytes of an element
+    int64_t function;   // map, reduce: ISA code
     int64_t dtype;      // of the operands (select: of the choices)
     int64_t to;         // cast: dtype of the result; arithmetic: 1 to store canonical
     int64_t one;        // arithmetic: 1, 2: the first, second operand is one number for all

@@ -28,30 +28,32 @@
             STN(out + i * 4, expression, n - i);                                             \
         }                                                                                    \
     }
-// The four functions that networks consist of, in every form: X and Y say how the operands are read
-// (a run of elements, or one number for all), STORED what becomes of the result. Two vectors a turn,
-// because a loop costs as much as its body where a body is three instructions.
-#define RUN_OF(p) LD(p + i * 4)
-#define RUN_OF_NEXT(p) LD(p + (i + LANES) * 4)
-#define RUN_OF_LAST(p) LDN(p + i * 4, n - i)
+// The four functions that networks consist of, in every form: `one_a` and `one_b` say which operand
+// is one number for all elements, STORED what becomes of a result. Four vectors a turn, at constant
+// offsets from moving pointers, because the body is shorter than what a loop costs.
+#define AT(p, v) LD(p + (v) * LANES * 4)
 #define ARITHMETIC(name, OP, STORED, one_a, one_b)                                           \
     static void name(char *out, const char *a, const char *b, const char *c, isize n) {      \
         (void)c;                                                                             \
         const vf u = SPLAT(*(const float *)(one_a ? a : b));                                 \
-        isize i = 0;                                                                         \
-        for (; i + 2 * LANES <= n; i += 2 * LANES) {                                         \
-            vf x = OP(one_a ? u : RUN_OF(a), one_b ? u : RUN_OF(b));                         \
-            vf y = OP(one_a ? u : RUN_OF_NEXT(a), one_b ? u : RUN_OF_NEXT(b));               \
-            ST(out + i * 4, STORED(x));                                                      \
-            ST(out + (i + LANES) * 4, STORED(y));                                            \
+        const isize turn = 4 * LANES;                                                        \
+        for (; n >= turn; n -= turn, a += turn * 4, b += turn * 4, out += turn * 4) {        \
+            vf w = OP(one_a ? u : AT(a, 0), one_b ? u : AT(b, 0));                           \
+            vf x = OP(one_a ? u : AT(a, 1), one_b ? u : AT(b, 1));                           \
+            vf y = OP(one_a ? u : AT(a, 2), one_b ? u : AT(b, 2));                           \
+            vf z = OP(one_a ? u : AT(a, 3), one_b ? u : AT(b, 3));                           \
+            ST(out, STORED(w));                                                              \
+            ST(out + LANES * 4, STORED(x));                                                  \
+            ST(out + 2 * LANES * 4, STORED(y));                                              \
+            ST(out + 3 * LANES * 4, STORED(z));                                              \
         }                                                                                    \
-        for (; i + LANES <= n; i += LANES) {                                                 \
-            vf x = OP(one_a ? u : RUN_OF(a), one_b ? u : RUN_OF(b));                         \
-            ST(out + i * 4, STORED(x));                                                      \
+        for (; n >= LANES; n -= LANES, a += LANES * 4, b += LANES * 4, out += LANES * 4) {   \
+            vf x = OP(one_a ? u : AT(a, 0), one_b ? u : AT(b, 0));                           \
+            ST(out, STORED(x));                                                              \
         }                                                                                    \
-        if (i < n) {                                                                         \
-            vf x = OP(one_a ? u : RUN_OF_LAST(a), one_b ? u : RUN_OF_LAST(b));               \
-            STN(out + i * 4, STORED(x), n - i);                                              \
+        if (n > 0) {                                                                         \
+            vf x = OP(one_a ? u : LDN(a, n), one_b ? u : LDN(b, n));                         \
+            STN(out, STORED(x), n);                                                          \
         }                                                                                    \
     }
 #define AS_IT_IS(x) (x)

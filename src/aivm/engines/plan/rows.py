@@ -10,16 +10,15 @@ from math import prod
 from aivm.engines.plan.graph import Node
 from aivm.engines.plan.groups import Extent, Group
 from aivm.engines.plan.memory import ALIGNMENT
-from aivm.engines.plan.tape import AXES_MAX, Address, Kind, Step, Word, padded
+from aivm.engines.plan.tape import Address, Kind, Step, Word, padded
 from aivm.engines.plan.views import Shape, View, dense_strides, merged_axes, strides_over
 from aivm.isa.instructions import Cast, Map, Reduce
 from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
 
-CHUNK_ELEMENTS = (
-    1024  # of rows that need not stay whole: eight slots of f32 fill half of a 64 KiB L1
-)
-
+# Of rows that need not stay whole, and of short rows together: a few slots of them fit in any L1.
+CHUNK_ELEMENTS = 1024
+BLOCK_ELEMENTS = 2048
 
 _ARITHMETIC = (Function.ADD, Function.SUB, Function.MUL, Function.DIV)
 _OP_FIELDS = ("function", "dtype", "to", "one", "scalar", "once")
@@ -55,7 +54,8 @@ class Slot:
 class Scratch:
     """Space for slots that are not in memory; freed space is used again."""
 
-    chunk: int
+    elements: int
+    rows: int
     # Offsets by kind of slot. A slot is used again only for its own kind: a kernel may then write
     # over its operand, element by element.
     free: dict[tuple[int, bool], list[int]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Scratch:
         if not fresh and self.free.get((element_bytes, scalar)):
             return self.free[element_bytes, scalar].pop()
         offset = self.size_bytes
-        size = element_bytes if scalar else element_bytes * self.chunk
+        size = element_bytes * self.rows * (1 if scalar else self.elements)
         self.size_bytes += -(-size // ALIGNMENT) * ALIGNMENT
         return offset
 
@@ -104,7 +104,8 @@ class RowsBuilder:
         length = prod(self.space[self.split :])
         whole_rows = group.split is not None
         self.chunk = length if whole_rows else min(length, CHUNK_ELEMENTS)
-        self.scratch = Scratch(max(self.chunk, 1))
+        self.block = max(1, BLOCK_ELEMENTS // length) if self.chunk == length else 1
+        self.scratch = Scratch(self.chunk, self.block)
         self.slots: list[Slot] = []
         self.ops: list[tuple[int, ...]] = []
         # By what it holds: (value, extent) of a member; of an operand from outside (value, offset,
@@ -269,7 +270,7 @@ class RowsBuilder:
             return self.slot_of[key]
         dtype = self.slots[source].dtype
         out = self.scratch_slot(dtype, scalar=False, fresh=once)
-        self.emit(Op.LOAD, out, (source,), function=dtype.size_bytes, once=once)
+        self.emit(Op.LOAD, out, (source,), once=once)
         self.slot_of[key] = out
         return out
 
@@ -281,18 +282,23 @@ class RowsBuilder:
         axes = merged_axes(self.space[: self.split], strides) if self.split else []
         sizes = [size for size, _ in axes]
         rows, length = prod(sizes), prod(self.space[self.split :])
-        words: list[Word] = [rows, len(axes), *padded(sizes, fill=1), length, max(self.chunk, 1)]
-        words += [len(self.slots), len(self.ops)]
+        words: list[Word] = [rows, len(axes), *padded(sizes, fill=1), length]
+        words += [self.chunk, self.block, len(self.slots), len(self.ops)]
         steps = iter(zip(*(steps for _, steps in axes), strict=True) if axes else ())
         for slot in self.slots:
-            words += _slot_words(slot, next(steps, ()) if slot.in_memory else ())
+            words += self.slot_words(slot, next(steps, ()) if slot.in_memory else ())
         for op in self.ops:
             words += op
         return Step(Kind.ROWS, instruction, tuple(words), self.scratch.size_bytes)
 
-
-def _slot_words(slot: Slot, steps: tuple[int, ...]) -> list[Word]:
-    size = slot.dtype.size_bytes
-    step = 0 if slot.scalar else slot.element_stride * size
-    assert len(steps) <= AXES_MAX
-    return [int(slot.in_memory), slot.place, step, *padded([stride * size for stride in steps])]
+    def slot_words(self, slot: Slot, strides: tuple[int, ...]) -> list[Word]:
+        """A `row_slot` of tape.h; `strides` (in elements) are those of a slot in memory."""
+        size = slot.dtype.size_bytes
+        element_step = 0 if slot.scalar else slot.element_stride * size
+        steps = [stride * size for stride in strides]
+        if slot.in_memory:
+            row_step = steps[-1] if steps else 0
+        else:
+            row_step = size if slot.scalar else size * self.chunk
+        place = [int(slot.in_memory), slot.place]
+        return [*place, size, element_step, row_step, *padded(steps)]
