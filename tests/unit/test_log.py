@@ -117,14 +117,35 @@ def test_a_guarded_key_is_hidden_in_any_surrounding(key: bytes, around: str, upp
     assert shown not in redacted
 
 
-fragments = ["password", "=", ": ", '"', "x", "://", "@", " ", "bearer ", "5a" * 65, KEY.hex(), "{"]
+LABELS = ["password", "PASSWORD", "wallet_passphrase", "client-secret", "private key", "voucher"]
+QUOTES = [("", ""), ('"', '"'), ("'", "'")]
 
 
-@given(st.lists(st.sampled_from(fragments), max_size=12).map("".join))
-def test_redacting_again_changes_nothing(text: str) -> None:
-    once = log.redact(text)
-    assert log.redact(once) == once
-    assert "5a" * 65 not in once
+@given(
+    label=st.sampled_from(LABELS),
+    separator=st.sampled_from(["=", ": ", " = ", '": ', "':"]),
+    quotes=st.sampled_from(QUOTES),
+    words=st.sampled_from(
+        ["hunter2secret", "-hunter2secret", "a/hunter2secret==", "[hunter2secret]"]
+    ),
+    before=st.text(max_size=20),
+    after=st.text(max_size=20),
+)
+def test_a_labelled_secret_is_hidden_in_any_surrounding(
+    label: str, separator: str, quotes: tuple[str, str], words: str, before: str, after: str
+) -> None:
+    text = f"{before} {label}{separator}{quotes[0]}{words}{quotes[1]} {after}"
+    assert "hunter2secret" not in log.redact(text)
+
+
+def test_a_passphrase_of_several_words_is_hidden_as_a_whole() -> None:
+    assert log.redact('passphrase: "correct horse", next') == f"passphrase: {log.HIDDEN}, next"
+
+
+def test_digits_around_a_secret_do_not_uncover_it() -> None:
+    log.guard(KEY)
+    assert log.redact(f"dead{KEY.hex()}beef") == log.HIDDEN
+    assert log.redact(f"password{SIGNATURE[2:]}00") == f"passwor{log.HIDDEN}"
 
 
 def test_levels_below_the_chosen_one_are_silent(logger: logging.Logger) -> None:
