@@ -1,12 +1,8 @@
-"""Hypothesis without a clock, and mutations of bytes for the property tests of every parser."""
+"""Mutations of bytes, for the property tests of every parser."""
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
-
-settings.register_profile("aivm", deadline=None)  # a busy machine is not a failure
-settings.load_profile("aivm")
 
 Mutation = tuple[float, str, int]
 

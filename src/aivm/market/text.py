@@ -64,8 +64,9 @@ def _tokenizer(package: Package) -> Any:
             f"{package.manifest.name} carries no {TOKENIZER_FILE}",
             hint="Give tensors with --input.",
         )
+    content = package.read(TOKENIZER_FILE)
     try:
-        tokenizer = Tokenizer.from_buffer(package.file(TOKENIZER_FILE).read_bytes())
+        tokenizer = Tokenizer.from_buffer(content)
     except Exception as error:  # the library raises bare Exception for a malformed file
         raise MalformedPackage(f"{TOKENIZER_FILE} cannot be read: {error}") from None
     # Files of published models often carry a fixed padding and truncation: ours are above.
