@@ -10,7 +10,9 @@ from aivm.compiler.lowering import (
     linear,
     normalisation,
     pooling,
+    quantisation,
     reduction,
+    resizing,
     shapes,
     structure,
 )
@@ -25,7 +27,9 @@ MODULES = (
     linear,
     normalisation,
     pooling,
+    quantisation,
     reduction,
+    resizing,
     shapes,
     structure,
 )

@@ -216,3 +216,39 @@ def tangent(node: Node) -> Value:
     value = node.input(0)
     sine, cosine = node.build.map(Function.SIN, value), node.build.map(Function.COS, value)
     return node.build.map(Function.DIV, sine, cosine)
+
+
+def _exponentials(node: Node) -> tuple[Value, Value]:
+    """exp(x) and exp(-x)."""
+    value, build = node.input(0), node.build
+    return build.map(Function.EXP, value), build.map(Function.EXP, build.map(Function.NEG, value))
+
+
+@operator("Sinh", since=9)
+def hyperbolic_sine(node: Node) -> Value:
+    """(exp(x) - exp(-x)) / 2."""
+    up, down = _exponentials(node)
+    difference = node.build.map(Function.SUB, up, down)
+    return node.build.map(Function.MUL, difference, node.build.scalar(0.5, up.dtype))
+
+
+@operator("Cosh", since=9)
+def hyperbolic_cosine(node: Node) -> Value:
+    """(exp(x) + exp(-x)) / 2."""
+    up, down = _exponentials(node)
+    total = node.build.map(Function.ADD, up, down)
+    return node.build.map(Function.MUL, total, node.build.scalar(0.5, up.dtype))
+
+
+@operator("Shrink", since=9)
+def shrink(node: Node) -> Value:
+    """x moved towards zero by `bias` where |x| > lambd, 0 elsewhere."""
+    value, build = node.input(0), node.build
+    bias = build.cast(build.scalar(node.number("bias", 0.0), DType.F32), value.dtype)
+    edge = build.cast(build.scalar(node.number("lambd", 0.5), DType.F32), value.dtype)
+    above = build.map(Function.LESS, edge, value)
+    below = build.map(Function.LESS, value, build.map(Function.NEG, edge))
+    lowered = build.map(Function.SUB, value, bias)
+    zero = build.scalar(0, value.dtype)
+    right = build.map(Function.SELECT, above, lowered, zero)
+    return build.map(Function.SELECT, below, build.map(Function.ADD, value, bias), right)

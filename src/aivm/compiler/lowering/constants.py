@@ -103,6 +103,21 @@ def eye_like(node: Node) -> Value:
     return node.build.cast(node.build.map(Function.EQUAL, row, column), dtype)
 
 
+@operator("Trilu", since=14)
+def triangle(node: Node) -> Value:
+    """The upper or lower triangle of the last two axes, 0 elsewhere."""
+    value, build = node.input(0), node.build
+    if value.rank < 2:
+        raise Malformed("Trilu needs matrices")
+    diagonal = int(_known_number(node, 1)) if node.optional(1) is not None else 0
+    row = build.iota(DType.I64, (value.shape[-2], 1), 0, start=diagonal)
+    column = build.iota(DType.I64, (value.shape[-1],), 0)
+    upper = bool(node.integer("upper", 1))
+    keep = (row, column) if upper else (column, row)
+    inside = build.map(Function.LESS_EQUAL, *keep)
+    return build.map(Function.SELECT, inside, value, build.scalar(0, value.dtype))
+
+
 @operator("Cast", since=6)
 def cast(node: Node) -> Value:
     return node.build.cast(node.input(0), dtype_of_onnx(node.integer("to")))

@@ -7,9 +7,11 @@ K runs over (channel, kernel axes...) and P over the window places.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 from aivm.compiler.builder import Builder
+from aivm.compiler.lowering.linear import Product, matrix_product
 from aivm.compiler.lowering.windows import Axis, per_axis, read_axes, windows
 from aivm.compiler.node import Node
 from aivm.compiler.refusals import Malformed
@@ -21,13 +23,20 @@ from aivm.isa.opcodes import Function
 @operator("Conv", since=1)
 def conv(node: Node) -> Value:
     """x [N, C, ...], weights [M, C / group, kernel...], bias [M] -> [N, M, ...]."""
-    value, weights = node.input(0), node.input(1)
+    return convolution(node, node.input(0), node.input(1), node.optional(2), matrix_product)
+
+
+def convolution(
+    node: Node, value: Value, weights: Value, bias: Value | None, multiply: Product
+) -> Value:
+    """The convolution that a node's attributes describe."""
     groups = _groups(node, value, weights)
     if weights.shape[0] % groups or weights.shape[1] * groups != value.shape[1]:
         raise Malformed(f"weights {weights.shape} in {groups} groups do not fit {value.shape}")
     _check_kernel(node, weights)
     axes = read_axes(node, value, weights.shape[2:])
-    return _convolved(node.build, value, weights, node.optional(2), groups, axes)
+    taps = value if all(axis.is_whole for axis in axes) else windows(node.build, value, axes)
+    return _summed(node.build, taps, weights, bias, _Layout(value.shape[0], groups, axes), multiply)
 
 
 @operator("ConvTranspose", since=1)
@@ -45,7 +54,9 @@ def conv_transpose(node: Node) -> Value:
     strides = per_axis(node, "strides", len(kernel), 1)
     axes = _transposed_axes(node, value, kernel, strides)
     turned = _turned(build, weights, groups)
-    return _convolved(build, _spread(build, value, strides), turned, node.optional(2), groups, axes)
+    taps = windows(build, _spread(build, value, strides), axes)
+    layout = _Layout(value.shape[0], groups, axes)
+    return _summed(build, taps, turned, node.optional(2), layout, matrix_product)
 
 
 def _groups(node: Node, value: Value, weights: Value) -> int:
@@ -61,26 +72,38 @@ def _check_kernel(node: Node, weights: Value) -> None:
         raise Malformed(f"kernel_shape {kernel} is not that of weights {weights.shape}")
 
 
-def _convolved(
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How the product of a convolution is cut: images, groups of channels, window places."""
+
+    batch: int
+    groups: int
+    axes: Sequence[Axis]
+
+    @property
+    def split(self) -> tuple[int, ...]:
+        return (self.groups,) if self.groups > 1 else ()
+
+
+def _summed(
     build: Builder,
-    value: Value,
+    taps: Value,
     weights: Value,
     bias: Value | None,
-    groups: int,
-    axes: Sequence[Axis],
+    layout: _Layout,
+    multiply: Product,
 ) -> Value:
     """The product of weights [M, C / group, kernel...] and windows, plus the bias."""
-    batch, filters = value.shape[0], weights.shape[0]
-    depth, places = prod(weights.shape[1:]), prod(axis.windows for axis in axes)
-    split = (groups,) if groups > 1 else ()
-    taps = value if all(axis.is_whole for axis in axes) else windows(build, value, axes)
-    columns = build.reshape(taps, (batch, *split, depth, places))
-    rows = build.reshape(weights, (*split, filters // groups, depth))
-    result = build.matmul(rows, columns)
+    filters, depth = weights.shape[0], prod(weights.shape[1:])
+    rows_each = filters // layout.groups
+    spatial = tuple(axis.windows for axis in layout.axes)
+    columns = build.reshape(taps, (layout.batch, *layout.split, depth, prod(spatial)))
+    rows = build.reshape(weights, (*layout.split, rows_each, depth))
+    result = multiply(build, rows, columns)
     if bias is not None:
-        column = build.reshape(bias, (*split, filters // groups, 1))
+        column = build.reshape(bias, (*layout.split, rows_each, 1))
         result = build.map(Function.ADD, result, column)
-    return build.reshape(result, (batch, filters, *(axis.windows for axis in axes)))
+    return build.reshape(result, (layout.batch, filters, *spatial))
 
 
 def _spread(build: Builder, value: Value, strides: Sequence[int]) -> Value:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aivm.compiler.builder import Builder, broadcast_shape
 from aivm.compiler.node import Node
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import operator
 from aivm.compiler.values import Value
 from aivm.isa.opcodes import Function, Reduction
-from aivm.numerics.dtypes import DType
 
 
 @operator("MatMul", since=1)
 def matmul(node: Node) -> Value:
-    return _product(node.build, node.input(0), node.input(1))
+    return product(node.build, node.input(0), node.input(1))
 
 
-def _product(build: Builder, a: Value, b: Value) -> Value:
+Product = Callable[[Builder, Value, Value], Value]
+"""How matrices of rank 2 or more are multiplied."""
+
+
+def product(build: Builder, a: Value, b: Value) -> Value:
     """numpy's matmul: a vector is a matrix of one row (left) or one column (right)."""
     if not a.rank or not b.rank:
         raise Malformed("a matrix product needs operands of rank 1 or more")
@@ -72,25 +77,3 @@ def _scaled(build: Builder, value: Value, factor: float) -> Value:
     if factor == 1.0:
         return value
     return build.map(Function.MUL, value, build.scalar(factor, value.dtype))
-
-
-@operator("MatMulInteger", since=10)
-def matmul_integer(node: Node) -> Value:
-    """(A - a_zero_point) * (B - b_zero_point), exact in I32 (wrapping)."""
-    build = node.build
-    a = _centred(build, node.input(0), node.optional(2), column=True)
-    b = _centred(build, node.input(1), node.optional(3), column=False)
-    return _product(build, a, b)
-
-
-def _centred(build: Builder, value: Value, zero_point: Value | None, *, column: bool) -> Value:
-    """The value in I32 less its zero point, which may be one for each row of A, column of B."""
-    wide = build.cast(value, DType.I32)
-    if zero_point is None:
-        return wide
-    point = build.cast(zero_point, DType.I32)
-    if point.type.elements == 1:
-        point = build.reshape(point, ())
-    elif column and point.rank == 1:
-        point = build.reshape(point, (*point.shape, 1))
-    return build.map(Function.SUB, wide, point)

@@ -83,3 +83,10 @@ def test_one_hot(agree):
 
 def test_eye_like(agree):
     agree("EyeLike", {"x": np.zeros((3, 4), F32)}, k=1)
+
+
+@pytest.mark.parametrize("upper", [0, 1])
+@pytest.mark.parametrize("diagonal", [-2, 0, 1, 9])
+def test_triangles(agree, rng, upper, diagonal):
+    x = rng.normal(size=(2, 3, 4)).astype(F32)
+    agree("Trilu", {"x": x}, constants={"k": np.array(diagonal, np.int64)}, upper=upper)
