@@ -223,10 +223,13 @@ class _Loaded:
         dtype = numpy_dtype(type_.dtype)
         if type_.elements == 0:
             return np.empty(type_.shape, dtype)
-        if self.plan.offsets[address.buffer] is None:
-            return self.constants[address.buffer - self.program.first_constant].copy()
-        start = self._place(address.buffer) - self.base + address.offset
-        content = self.memory[start : start + type_.size_bytes]
+        offset = self.plan.offsets[address.buffer]
+        if offset is None:
+            constant = self.constants[address.buffer - self.program.first_constant]
+            whole, start = constant.reshape(-1).view(np.uint8), address.offset
+        else:
+            whole, start = self.memory, self.buffers_at + offset + address.offset
+        content = whole[start : start + type_.size_bytes]
         return content.view(dtype).reshape(type_.shape).copy()
 
     def _write(self, offset: int, array: npt.NDArray[Any]) -> None:

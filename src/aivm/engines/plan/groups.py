@@ -90,10 +90,12 @@ class _Grouping:
         group = Group(len(self.groups), [index], static)
         if is_row_work(node):
             start_rows(group, node)
+        needed = self.operand_groups(node)
         self.groups.append(group)
         self.ancestors.append(0)
+        for other in needed:  # nothing can wait for a new group yet
+            self.ancestors[-1] |= 1 << other.number | self.ancestors[other.number]
         self.group_of[node.value] = group
-        self.depend(group, self.operand_groups(node))
 
     def operand_groups(self, node: Node) -> list[Group]:
         """The groups that compute operands, the latest first."""
@@ -121,8 +123,12 @@ class _Grouping:
         gained = 0
         for other in needed:
             gained |= 1 << other.number | self.ancestors[other.number]
+        if gained & ~self.ancestors[group.number] == 0:
+            return
+        self.ancestors[group.number] |= gained
+        # Groups that came later may wait for this one; an earlier one may too, by what joined it.
         for number, ancestors in enumerate(self.ancestors):
-            if number == group.number or ancestors >> group.number & 1:
+            if ancestors >> group.number & 1:
                 self.ancestors[number] |= gained
 
     def in_order(self) -> list[Group]:

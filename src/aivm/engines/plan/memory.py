@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,8 +40,7 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
                 break
             offset = max(offset, offsets[other] + _aligned(rival.size))
         offsets[index] = offset
-        placed.append(index)
-        placed.sort(key=lambda other: offsets[other])
+        insort(placed, index, key=offsets.__getitem__)
         total = max(total, offset + size)
     return offsets, total
 

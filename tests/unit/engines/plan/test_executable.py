@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aivm.commitments import tensor_root
 from aivm.engines import Engine, open_engine
 from aivm.errors import (
     DeadlineExceeded,
@@ -13,7 +14,7 @@ from aivm.errors import (
     TooLarge,
     WrongTensor,
 )
-from aivm.isa import Function, Gather, Map, MatMul, Program, TensorType
+from aivm.isa import Constant, Function, Gather, Map, MatMul, Move, Program, TensorType
 from aivm.numerics.dtypes import DType
 from aivm.testing.engines import same
 
@@ -122,4 +123,15 @@ def test_outputs_may_be_empty_repeated_or_rank_0(engine: Engine) -> None:
     results = executable.run([np.zeros((0, 3), np.float32), np.array(2, np.float32)])
     assert [result.shape for result in results] == [(0, 3), (), ()]
     assert results[1] == results[2] == -2
+    executable.close()
+
+
+def test_an_output_may_be_a_part_of_a_constant(engine: Engine) -> None:
+    table = np.arange(12, dtype=np.float32).reshape(3, 4)
+    constant = Constant(TensorType(DType.F32, (3, 4)), tensor_root(table, DType.F32))
+    row = Move((1,), TensorType(DType.F32, (4,)), (3, 4), (1,), (1,), (2, 0))
+    program = Program((SQUARE,), (constant,), (row,), (2,))
+    executable = engine.load(program, [table])
+    (result,) = executable.run([np.zeros((8, 8), np.float32)])
+    assert same(result, table[2])
     executable.close()
