@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from aivm import host
 from aivm.chain.escrow import Channel, ChannelStatus
-from aivm.errors import BadSignature, PaymentRefused
+from aivm.errors import BadSignature, NotFound, PaymentRefused
 from aivm.provider.journal import Job, JobState, Journal
-from aivm.receipts import Domain, SignedVoucher
+from aivm.receipts import Domain, SignedVoucher, Voucher
 
 ReadChannel = Callable[[bytes], Awaitable[Channel]]
 
@@ -80,12 +80,16 @@ class Admission:
             )
         if voucher.job != job:
             raise PaymentRefused("the voucher names another job: model, program or inputs differ")
-        channel = await self._channels.get(voucher.channel, at_least=voucher.amount)
-        self._check_channel(signed, channel, model)
+        try:
+            channel = await self._channels.get(voucher.channel, at_least=voucher.amount)
+        except NotFound as error:
+            raise PaymentRefused(error.message) from None
+        self._check_signer(signed, channel)
         known = self._journal.find(job)
-        if known is not None:
+        if known is not None:  # whatever became of the channel: it was accepted while it was good
             return self._again(known), channel
-        self._check_amount(voucher.channel, voucher.amount, price)
+        self._check_channel(voucher, channel, model)
+        self._check_amount(voucher, price)
         accepted = Job(
             job=job,
             channel=voucher.channel,
@@ -99,7 +103,15 @@ class Admission:
         self._journal.accept(accepted)
         return accepted, channel
 
-    def _check_channel(self, signed: SignedVoucher, channel: Channel, model: bytes) -> None:
+    def _check_signer(self, signed: SignedVoucher, channel: Channel) -> None:
+        try:
+            signer = signed.signer()
+        except BadSignature as error:
+            raise PaymentRefused(f"the voucher is forged: {error.message}") from None
+        if signer != channel.client:
+            raise PaymentRefused("the voucher is forged: the channel's client did not sign it")
+
+    def _check_channel(self, voucher: Voucher, channel: Channel, model: bytes) -> None:
         if channel.status is not ChannelStatus.OPEN:
             raise PaymentRefused("the channel is not open")
         if channel.provider != self._provider:
@@ -108,23 +120,18 @@ class Admission:
             raise PaymentRefused("the channel was opened for another model")
         if channel.expiry < host.now() + self._terms.expiry_margin_seconds:
             raise PaymentRefused("the channel expires too soon", hint="Open a new channel.")
-        if signed.voucher.amount > channel.deposit:
+        if voucher.amount > channel.deposit:
             raise PaymentRefused(
                 "the voucher promises more than the channel's deposit", hint="Top the channel up."
             )
-        try:
-            signer = signed.signer()
-        except BadSignature as error:
-            raise PaymentRefused(f"the voucher is forged: {error.message}") from None
-        if signer != channel.client:
-            raise PaymentRefused("the voucher is forged: the channel's client did not sign it")
 
-    def _check_amount(self, channel: bytes, amount: int, price: int) -> None:
-        account = self._journal.account(channel)
+    def _check_amount(self, voucher: Voucher, price: int) -> None:
+        account = self._journal.account(voucher.channel)
         needed = account.owed + price
-        if max(account.covered, amount) < needed:
+        if account.covered_with(voucher.sequence, voucher.amount) < needed:
             raise PaymentRefused(
-                f"the voucher must promise at least {needed} base units, it promises {amount}",
+                f"the voucher must promise at least {needed} base units, "
+                f"it promises {voucher.amount}",
                 hint="The price is in the provider's terms; amounts are cumulative.",
             )
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from aivm import host
 from aivm.commitments import bundle_root, numpy_dtype, tensor_root_of_bytes
-from aivm.errors import AivmError, MalformedReceipt, PaymentRefused, WrongTensor
+from aivm.errors import MalformedReceipt, PaymentRefused, WrongTensor
 from aivm.isa.program import NUMERICS_VERSION
 from aivm.market.openinference import (
     RECEIPT_PARAMETER,
@@ -80,6 +80,7 @@ class Agent:
         offer, tensors = served.choose(request.tensors)
         if unknown := set(request.outputs) - set(offer.output_names):
             raise WrongTensor(f"{min(unknown)!r} is not an output of {served.name}")
+        signed = _voucher(request)  # before anything is hashed: that costs time
         blobs = [
             np.ascontiguousarray(tensor.array, numpy_dtype(tensor.dtype)).tobytes()
             for tensor in tensors
@@ -88,7 +89,6 @@ class Agent:
             tensor_root_of_bytes(kind.dtype, kind.shape, blob)
             for kind, blob in zip(offer.input_types, blobs, strict=True)
         )
-        signed = _voucher(request)
         voucher = signed.voucher
         model = served.package.model_id
         job = job_id(voucher.channel, voucher.sequence, model, offer.root, inputs_root)
@@ -107,19 +107,28 @@ class Agent:
         if running is None:
             running = asyncio.ensure_future(self._execute(job, draft))
             self._running[job.job] = running
-            running.add_done_callback(lambda _: self._running.pop(job.job, None))
+            running.add_done_callback(lambda ended: self._ended(job.job, ended))
         # A caller that hangs up must not take the job from another, nor from the journal.
         return await asyncio.shield(running)
 
+    def _ended(self, job: bytes, running: asyncio.Future[Job]) -> None:
+        del self._running[job]
+        # Where every caller has hung up, nobody else looks at the error.
+        if not running.cancelled() and running.exception() is not None:
+            log.info("job %s failed", job.hex())
+
     async def _execute(self, job: Job, draft: _Draft) -> Job:
-        served, offer = draft.served, draft.offer
         try:
-            outputs = await self._workers.run(
-                served.package.model_id.hex(), served.package.directory, offer.name, draft.blobs
-            )
-        except AivmError:
+            return await self._run(job, draft)
+        except Exception:  # whatever it was, the job has no result, so it costs nothing
             self.journal.fail(job)
             raise
+
+    async def _run(self, job: Job, draft: _Draft) -> Job:
+        served, offer = draft.served, draft.offer
+        outputs = await self._workers.run(
+            served.package.model_id.hex(), served.package.directory, offer.name, draft.blobs
+        )
         outputs_root = bundle_root(
             tensor_root_of_bytes(kind.dtype, kind.shape, blob)
             for kind, blob in zip(offer.output_types, outputs, strict=True)
@@ -127,7 +136,7 @@ class Agent:
         receipt = self._receipt(job, draft, outputs_root)
         text = sign_receipt(receipt, self.identity.receipts, self.identity.hot_key).to_json()
         body = b"".join(outputs)
-        self.journal.finish(job.job, text.decode(), body)
+        self.journal.finish(job, text.decode(), body)
         log.info("job %s done", job.job.hex())
         return replace(job, state=JobState.DONE, receipt=text.decode(), body=body)
 

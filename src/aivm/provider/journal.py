@@ -33,11 +33,17 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE TABLE IF NOT EXISTS channels (
     channel BLOB PRIMARY KEY,
-    owed TEXT NOT NULL,
-    covered TEXT NOT NULL,
-    redeemed TEXT NOT NULL DEFAULT '0'
+    owed TEXT NOT NULL DEFAULT '0',
+    earned TEXT NOT NULL DEFAULT '0',
+    covered TEXT NOT NULL DEFAULT '0',
+    redeemed TEXT NOT NULL DEFAULT '0',
+    redeemed_sequence INTEGER NOT NULL DEFAULT 0,
+    closed INTEGER NOT NULL DEFAULT 0
 );
 """
+
+
+_MAX_SEQUENCE = 2**63 - 1  # an SQLite integer; no client counts that far
 
 
 class JobState(StrEnum):
@@ -68,14 +74,22 @@ class Job:
 class ChannelAccount:
     """Where a channel stands, in token base units.
 
-    `owed` sums the prices of running and finished jobs, `covered` is the highest amount that a
-    voucher promised, `redeemed` what the chain has paid out.
+    `owed` sums the prices of running and finished jobs, `earned` of finished ones only. `covered`
+    is the most that can still be had: what the chain has paid (`redeemed`), or the highest amount
+    of a voucher that comes after the last redeemed one (`redeemed_sequence`), since the chain takes
+    no earlier voucher any more.
     """
 
     channel: bytes
     owed: int = 0
+    earned: int = 0
     covered: int = 0
     redeemed: int = 0
+    redeemed_sequence: int = 0
+
+    def covered_with(self, sequence: int, amount: int) -> int:
+        """What `covered` becomes with one more voucher."""
+        return max(self.covered, amount) if sequence > self.redeemed_sequence else self.covered
 
 
 class Journal:
@@ -96,69 +110,112 @@ class Journal:
         return None if row is None else _job(row)
 
     def account(self, channel: bytes) -> ChannelAccount:
-        row = self._one("SELECT owed, covered, redeemed FROM channels WHERE channel = ?", channel)
-        if row is None:
-            return ChannelAccount(channel)
-        owed, covered, redeemed = row
-        return ChannelAccount(channel, int(owed), int(covered), int(redeemed))
+        row = self._one(
+            "SELECT owed, earned, covered, redeemed, redeemed_sequence FROM channels"
+            " WHERE channel = ?",
+            channel,
+        )
+        return ChannelAccount(channel) if row is None else ChannelAccount(channel, *map(int, row))
 
     def accept(self, job: Job) -> None:
-        """Write the voucher down. Raises PaymentRefused if its sequence was used before."""
-        account = self.account(job.channel)
+        """Write the voucher down. Raises PaymentRefused if its sequence cannot be used (again)."""
+        if job.sequence > _MAX_SEQUENCE:
+            raise PaymentRefused(f"voucher sequence {job.sequence} is over {_MAX_SEQUENCE}")
         with self._transaction() as db:
-            _insert(db, job)
+            if self._one(
+                "SELECT 1 FROM jobs WHERE channel = ? AND sequence = ?", job.channel, job.sequence
+            ):
+                raise PaymentRefused(f"voucher {job.sequence} of this channel was already used")
             db.execute(
-                "INSERT INTO channels (channel, owed, covered) VALUES (?, ?, ?)"
-                " ON CONFLICT (channel) DO UPDATE SET"
-                " owed = excluded.owed, covered = excluded.covered",
+                "INSERT INTO jobs (job, channel, sequence, amount, price, voucher_signature,"
+                " state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
+                    job.job,
                     job.channel,
+                    job.sequence,
+                    str(job.amount),
+                    str(job.price),
+                    job.voucher_signature,
+                    JobState.ACCEPTED,
+                    job.created,
+                ),
+            )
+            account = self.account(job.channel)
+            db.execute("INSERT OR IGNORE INTO channels (channel) VALUES (?)", (job.channel,))
+            db.execute(
+                "UPDATE channels SET owed = ?, covered = ? WHERE channel = ?",
+                (
                     str(account.owed + job.price),
-                    str(max(account.covered, job.amount)),
+                    str(account.covered_with(job.sequence, job.amount)),
+                    job.channel,
                 ),
             )
 
-    def finish(self, job: bytes, receipt: str, body: bytes) -> None:
+    def finish(self, job: Job, receipt: str, body: bytes) -> None:
         """The answer exists: keep it before anybody sees it."""
         with self._transaction() as db:
-            _move(db, job, JobState.DONE, receipt, body)
+            _move(db, job.job, JobState.DONE, receipt, body)
+            earned = self.account(job.channel).earned + job.price
+            db.execute(
+                "UPDATE channels SET earned = ? WHERE channel = ?", (str(earned), job.channel)
+            )
 
     def fail(self, job: Job) -> None:
         """The job has no result: it is owed nothing, and its voucher counts for later jobs."""
-        account = self.account(job.channel)
         with self._transaction() as db:
             _move(db, job.job, JobState.FAILED, "", b"")
-            db.execute(
-                "UPDATE channels SET owed = ? WHERE channel = ?",
-                (str(account.owed - job.price), job.channel),
-            )
+            owed = self.account(job.channel).owed - job.price
+            db.execute("UPDATE channels SET owed = ? WHERE channel = ?", (str(owed), job.channel))
 
     def redeemable(self, channel: bytes) -> Job | None:
-        """The job whose voucher is to be redeemed: the smallest one that covers what is owed.
+        """The job whose voucher is to be redeemed: the smallest one that covers what is earned.
 
-        A voucher may promise more than is owed, because jobs before it failed; an honest provider
-        takes no more than it must.
+        A voucher may promise more than is earned, because jobs before it failed or still run; an
+        honest provider takes no more than it must. Redeeming makes all earlier vouchers worthless,
+        so a voucher is passed over where no later one would cover the jobs that still run.
         """
         account = self.account(channel)
-        if account.owed <= account.redeemed:
+        if min(account.earned, account.covered) <= account.redeemed:
             return None
+        least = str(min(account.earned, account.covered))
+        later = str(min(account.owed, account.covered))
         row = self._one(
-            "SELECT * FROM jobs WHERE channel = ? AND (LENGTH(amount), amount) >= (?, ?)"
+            "SELECT * FROM jobs AS chosen WHERE channel = ? AND sequence > ?"
+            " AND (LENGTH(amount), amount) >= (?, ?) AND EXISTS ("
+            "  SELECT 1 FROM jobs WHERE channel = chosen.channel AND sequence >= chosen.sequence"
+            "  AND (LENGTH(amount), amount) >= (?, ?))"
             " ORDER BY LENGTH(amount), amount, sequence DESC LIMIT 1",
-            channel,
-            len(str(account.owed)),
-            str(account.owed),
+            *(channel, account.redeemed_sequence),
+            *(len(least), least, len(later), later),
         )
         return None if row is None else _job(row)
 
     def channels(self) -> list[bytes]:
-        """Every channel that ever paid here."""
-        return [bytes(row[0]) for row in self._db.execute("SELECT channel FROM channels")]
+        """Every channel that paid here and is not closed."""
+        return [
+            bytes(row[0])
+            for row in self._db.execute("SELECT channel FROM channels WHERE NOT closed")
+        ]
 
-    def record_redemption(self, channel: bytes, amount: int) -> None:
-        """Remember the cumulative amount that the chain has paid out for this channel."""
+    def record_redemption(self, channel: bytes, amount: int, sequence: int) -> None:
+        """What the chain says of this channel: its cumulative payment, its last voucher."""
         with self._transaction() as db:
-            db.execute("UPDATE channels SET redeemed = ? WHERE channel = ?", (str(amount), channel))
+            best = self._one(
+                "SELECT amount FROM jobs WHERE channel = ? AND sequence > ?"
+                " ORDER BY LENGTH(amount) DESC, amount DESC LIMIT 1",
+                *(channel, sequence),
+            )
+            covered = max(amount, int(best[0]) if best else 0)
+            db.execute(
+                "UPDATE channels SET redeemed = ?, redeemed_sequence = ?, covered = ?"
+                " WHERE channel = ?",
+                (str(amount), sequence, str(covered), channel),
+            )
+
+    def record_closing(self, channel: bytes) -> None:
+        """The chain has closed the channel: it never pays again."""
+        with self._transaction() as db:
+            db.execute("UPDATE channels SET closed = 1 WHERE channel = ?", (channel,))
 
     def counts(self) -> dict[str, int]:
         """Jobs by state."""

@@ -15,7 +15,7 @@ from aivm import host
 from aivm.chain.account import Account
 from aivm.chain.client import Chain
 from aivm.chain.escrow import Channel, ChannelStatus, Redemption
-from aivm.errors import AivmError
+from aivm.errors import AivmError, NotFound
 from aivm.provider.journal import Job, Journal
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class Settlement:
                 await self.settle()
             except AivmError as error:
                 log.warning("settlement waits: %s", error.message)
+            except Exception:  # a defect in one round must not end all settling
+                log.exception("settlement failed")
             await asyncio.sleep(self._policy.poll_seconds)
 
     async def settle(self, *, everything: bool = False) -> int:
@@ -67,14 +69,21 @@ class Settlement:
         """Channels that owe something and can still pay it, with the voucher to use."""
         found = []
         for channel_id in self._journal.channels():
+            if self._journal.redeemable(channel_id) is None:
+                continue
+            try:
+                channel = await self._chain.escrow.get_channel(channel_id)
+            except NotFound:  # after a reorganisation; it must not stop the others
+                log.error("channel %s is not on this chain", channel_id.hex())
+                continue
+            if channel.status is ChannelStatus.CLOSED:
+                self._journal.record_closing(channel_id)
+                continue
+            # Anybody who has a voucher may have redeemed it, the client included.
+            self._journal.record_redemption(channel_id, channel.redeemed, channel.sequence)
             job = self._journal.redeemable(channel_id)
-            if job is None:
-                continue
-            channel = await self._chain.escrow.get_channel(channel_id)
-            if channel.status is ChannelStatus.CLOSED or channel.redeemed >= job.amount:
-                self._journal.record_redemption(channel_id, max(channel.redeemed, job.amount))
-                continue
-            found.append((job, channel))
+            if job is not None:
+                found.append((job, channel))
         return found
 
     def _is_due(self, job: Job, channel: Channel) -> bool:
@@ -95,7 +104,7 @@ class Settlement:
         for job, before in due:
             after = await self._chain.escrow.get_channel(job.channel)
             total += after.redeemed - before.redeemed
-            self._journal.record_redemption(job.channel, after.redeemed)
+            self._journal.record_redemption(job.channel, after.redeemed, after.sequence)
         await self._pay_out({channel.till for _, channel in due})
         log.info("redeemed %d base units from %d channels", total, len(due))
         return total

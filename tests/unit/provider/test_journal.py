@@ -2,14 +2,13 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from aivm.errors import InternalError
+from aivm.errors import InternalError, PaymentRefused
 from aivm.provider.journal import Job, JobState, Journal
 
 CHANNEL = b"c" * 32
@@ -36,7 +35,7 @@ def test_finished_job_is_found_again_with_its_answer(path: Path) -> None:
     journal = Journal(path)
     job = a_job(1, amount=10)
     journal.accept(job)
-    journal.finish(job.job, "receipt", b"body")
+    journal.finish(job, "receipt", b"body")
     journal.close()
     found = Journal(path).find(job.job)
     assert found is not None
@@ -47,7 +46,7 @@ def test_a_sequence_is_accepted_once(path: Path) -> None:
     journal = Journal(path)
     journal.accept(a_job(1, amount=10))
     other = Job(**{**a_job(1, amount=20).__dict__, "job": b"x" * 32})
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(PaymentRefused):
         journal.accept(other)
     assert journal.account(CHANNEL).owed == 10
 
@@ -58,25 +57,80 @@ def test_a_failed_job_is_owed_nothing(path: Path) -> None:
     journal.accept(a_job(2, amount=20))
     journal.fail(a_job(1, amount=10))
     account = journal.account(CHANNEL)
-    assert (account.owed, account.last_sequence) == (10, 2)
-    assert journal.best_voucher(CHANNEL) is None
+    assert (account.owed, account.covered) == (10, 20)
 
 
-def test_best_voucher_is_the_highest_amount_not_the_highest_text(path: Path) -> None:
+def test_the_smallest_voucher_that_covers_the_debt_is_redeemed(path: Path) -> None:
     journal = Journal(path)
-    for sequence, amount in ((1, 9), (2, 10**20), (3, 10**19)):
+    for sequence, amount in ((1, 10), (2, 20), (3, 30)):
         journal.accept(a_job(sequence, amount=amount))
-        journal.finish(sequence.to_bytes(32, "big"), "r", b"")
-    best = journal.best_voucher(CHANNEL)
-    assert best is not None and best.amount == 10**20
+    assert journal.redeemable(CHANNEL) is None  # nothing is earned yet
+    journal.fail(a_job(3, amount=30))
+    journal.finish(a_job(2, amount=20), "r", b"")
+    journal.finish(a_job(1, amount=10), "r", b"")
+    best = journal.redeemable(CHANNEL)
+    assert best is not None and best.amount == 20
+    journal.record_redemption(CHANNEL, 20, best.sequence)
+    assert journal.redeemable(CHANNEL) is None
+
+
+def test_a_job_that_never_ended_is_not_charged(path: Path) -> None:
+    """Accepted, then the process died, and the client never asked again."""
+    journal = Journal(path)
+    journal.accept(a_job(1, amount=10))
+    journal.finish(a_job(1, amount=10), "r", b"")
+    journal.accept(a_job(2, amount=20))
+    journal.close()
+    best = Journal(path).redeemable(CHANNEL)
+    assert best is not None and best.amount == 10
+
+
+def test_redeeming_never_strands_the_money_for_jobs_that_still_run(path: Path) -> None:
+    """The later, smaller voucher would do for what is earned, but kill the earlier, larger one."""
+    journal = Journal(path)
+    journal.accept(a_job(1, amount=100))
+    journal.accept(a_job(2, amount=10))
+    journal.finish(a_job(1, amount=100), "r", b"")
+    best = journal.redeemable(CHANNEL)
+    assert best is not None and best.sequence == 1
+
+
+def test_a_voucher_that_the_chain_no_longer_takes_is_not_offered(path: Path) -> None:
+    """The client itself redeemed a tiny voucher with a high sequence."""
+    journal = Journal(path)
+    journal.accept(a_job(1, amount=10))
+    journal.finish(a_job(1, amount=10), "r", b"")
+    journal.record_redemption(CHANNEL, 1, 1000)
+    assert journal.redeemable(CHANNEL) is None
+    assert journal.account(CHANNEL).covered == 1
+
+
+def test_a_closed_channel_is_forgotten(path: Path) -> None:
+    journal = Journal(path)
+    journal.accept(a_job(1, amount=10))
+    assert journal.channels() == [CHANNEL]
+    journal.record_closing(CHANNEL)
+    assert journal.channels() == []
+
+
+def test_amounts_are_compared_as_numbers_not_as_text(path: Path) -> None:
+    journal = Journal(path)
+    for sequence, amount in ((1, 9), (2, 10**20), (3, 5 * 10**19)):
+        journal.accept(a_job(sequence, amount=amount, price=amount))
+        journal.fail(a_job(sequence, amount=amount, price=amount))
+    last = a_job(4, amount=10**19, price=10**19)
+    journal.accept(last)
+    journal.finish(last, "r", b"")
+    best = journal.redeemable(CHANNEL)
+    assert best is not None and best.amount == 10**19
 
 
 def test_a_job_finishes_once(path: Path) -> None:
     journal = Journal(path)
     journal.accept(a_job(1, amount=10))
-    journal.finish(a_job(1, amount=10).job, "r", b"")
+    journal.finish(a_job(1, amount=10), "r", b"")
     with pytest.raises(InternalError):
-        journal.finish(a_job(1, amount=10).job, "again", b"")
+        journal.finish(a_job(1, amount=10), "again", b"")
     with pytest.raises(InternalError):
         journal.fail(a_job(1, amount=10))
     assert journal.account(CHANNEL).owed == 10
@@ -104,4 +158,4 @@ def test_what_was_written_survives_kill_9(path: Path) -> None:
         acknowledged = int(line)
     child.stdout.close()
     child.wait()
-    assert Journal(path).account(CHANNEL).last_sequence >= acknowledged
+    assert Journal(path).account(CHANNEL).owed >= acknowledged
