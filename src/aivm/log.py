@@ -34,9 +34,9 @@ _KEY_DIGITS, _SIGNATURE_DIGITS = 64, 130
 _HEXADECIMAL = re.compile(r"(?:0x)?([0-9a-fA-F]{64,})")
 # Repetitions are bounded: text of strangers is logged too, and must not cost quadratic time.
 _LABELLED = re.compile(
-    r"(?i)(\b[\w-]{0,32}(?:password|passphrase|passwd|secret|mnemonic|private[ _-]?key|api[_-]?key"
-    r"|voucher|authorization)[\"']?\s*[:=]\s*(?:bearer\s+|basic\s+)?)"
-    r"(?:\"[^\"]{0,512}\"|'[^']{0,512}'|[^\s,;&}]+)"  # in quotes, or up to the next space or separator
+    r"(?i)(\b[\w-]{0,32}(?:password|passphrase|passwd|secret|mnemonic|voucher|authorization"
+    r"|private[ _-]?key|api[_-]?key)[\"']?\s*[:=]\s*(?:bearer\s+|basic\s+)?)"
+    r"(?:\"[^\"]{0,512}\"|'[^']{0,512}'|[^\s,;&}]+)"  # in quotes, or up to a space or separator
 )
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]{1,512}@")
 

@@ -41,6 +41,8 @@ class AnvilProcess:
         `block_seconds` None mines a block for each transaction; `base_fee` is the first block's
         base fee in wei. Raises ToolMissing if there is no anvil, or none that runs on this machine,
         and Unavailable if it ends before it listens.
+
+        On Linux anvil ends with the thread that starts it, so start it from the main thread.
         """
         command = [str(find_anvil()), "--host", "127.0.0.1", "--port", str(port)]
         command += ["--chain-id", str(chain_id), "--accounts", "0", "--prune-history"]
@@ -114,9 +116,7 @@ class AnvilProcess:
         self._listening.set()  # ended: whoever waits must look at the process
 
     def _wait_until_it_listens(self) -> None:
-        deadline = host.monotonic() + START_SECONDS
-        listening = self._listening.wait(max(0.0, deadline - host.monotonic()))
-        if listening and self._address:
+        if self._listening.wait(START_SECONDS) and self._address:
             return
         self.kill()
         last = b"\n".join(self._last_lines).decode(errors="replace")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +17,7 @@ from aivm.chain.address_book import AddressBook
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.transactions import SendPolicy
-from aivm.errors import ChainRejected, ChainUnreachable, DeadlineExceeded
+from aivm.errors import ChainRejected, ChainUnreachable, DeadlineExceeded, WrongChain
 
 QUICK = SendPolicy(stuck_seconds=0.15, deadline_seconds=5, slowest_poll_seconds=0.02)
 
@@ -310,6 +311,23 @@ async def test_a_transaction_that_fails_only_when_mined_is_explained(
         await devchain.set_automine(True)
     (refused,) = [result for result in results if isinstance(result, ChainRejected)]
     assert refused.error == "AlreadyRegistered"
+
+
+async def test_a_chain_without_eip_1559_is_refused(
+    deployed: Chain, devchain: DevChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_batch = deployed.rpc.batch
+
+    async def old_chain(calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        answers = await plain_batch(calls)
+        for answer in answers:
+            if isinstance(answer, dict):
+                answer.pop("baseFeePerGas", None)
+        return answers
+
+    monkeypatch.setattr(deployed.rpc, "batch", old_chain)
+    with pytest.raises(WrongChain, match="no EIP-1559 fees"):
+        await deployed.token.burn(devchain.accounts[0], 1)
 
 
 async def test_the_address_book_is_what_connects(deployed: Chain) -> None:
