@@ -9,7 +9,6 @@ import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IEscrowManager} from "./interfaces/IEscrowManager.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -17,6 +16,7 @@ import {Split} from "./libraries/Split.sol";
 import {VoucherHash} from "./libraries/VoucherHash.sol";
 import {Channel, ChannelStatus, Redemption, Till} from "./types/Channel.sol";
 import {ModelStatus} from "./types/Model.sol";
+import {MAX_MONEY, Money, toMoney} from "./types/Money.sol";
 
 /// @title EscrowManager
 /// @dev Gas decides the shape of the state: redeeming a voucher reads three slots and writes two (the channel's account and
@@ -26,12 +26,8 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
     using SafeERC20 for IERC20;
 
     struct Account {
-        // slot 0: money. 96 bits hold 79 times the token's supply.
-        uint96 deposit;
-        uint96 redeemed;
-        uint64 sequence;
-        // slot 1: who and until when
-        address client; // 0: never opened
+        Money money;
+        address client; // 0: never opened; from here on a second slot
         uint32 till;
         uint64 expiry; // 0: closed
     }
@@ -39,7 +35,7 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
     /// @inheritdoc IEscrowManager
     uint64 public constant MAX_DURATION = 5 * 365 days;
     /// @inheritdoc IEscrowManager
-    uint128 public constant MAX_DEPOSIT = type(uint96).max;
+    uint128 public constant MAX_DEPOSIT = uint128(MAX_MONEY);
     /// @inheritdoc IEscrowManager
     uint16 public constant MAX_FEE_BPS = 1_000;
 
@@ -105,7 +101,7 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
         account.client = msg.sender;
         account.till = till;
         account.expiry = expiry;
-        account.deposit = _deposited(amount);
+        account.money = _funded(Money.wrap(0), amount);
         emit ChannelOpened(channel, msg.sender, provider, model, amount, expiry, till);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
@@ -114,9 +110,9 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
     function topUp(bytes32 channel, uint128 amount) external nonReentrant {
         Account storage account = _requireOpen(channel);
         if (amount == 0) revert ZeroAmount();
-        uint96 deposit = _deposited(uint256(account.deposit) + amount);
-        account.deposit = deposit;
-        emit ChannelToppedUp(channel, amount, deposit);
+        Money money = _funded(account.money, amount);
+        account.money = money;
+        emit ChannelToppedUp(channel, amount, money.deposit());
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
@@ -137,18 +133,22 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
         external
         returns (uint128 paid)
     {
+        address client = _accounts[channel].client;
+        bytes32 digest = voucherDigest(channel, sequence, amount, job);
         bytes4 refusal;
-        (paid, refusal) = _redeem(channel, sequence, amount, job, signature);
+        (paid, refusal) =
+            _redeem(channel, sequence, amount, job, _isSignedBy(client, digest, signature) ? client : address(0));
         if (refusal != 0) _refuse(refusal, channel, sequence, amount);
     }
 
     /// @inheritdoc IEscrowManager
     function redeemMany(Redemption[] calldata redemptions) external returns (uint128 paid) {
         for (uint256 i = 0; i < redemptions.length; ++i) {
-            Redemption calldata entry = redemptions[i];
-            (uint128 part, bytes4 refusal) =
-                _redeem(entry.channel, entry.sequence, entry.amount, entry.job, entry.signature);
-            if (refusal != 0) emit RedemptionSkipped(entry.channel, entry.sequence, refusal);
+            Redemption calldata v = redemptions[i];
+            bytes32 digest = voucherDigest(v.channel, v.sequence, v.amount, v.job);
+            (address signer,,) = ECDSA.tryRecover(digest, v.r, v.vs); // zero if malformed
+            (uint128 part, bytes4 refusal) = _redeem(v.channel, v.sequence, v.amount, v.job, signer);
+            if (refusal != 0) emit RedemptionSkipped(v.channel, v.sequence, refusal);
             paid += part;
         }
     }
@@ -222,9 +222,9 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
             client: account.client,
             provider: till.provider,
             model: till.model,
-            deposit: account.deposit,
-            redeemed: account.redeemed,
-            sequence: account.sequence,
+            deposit: account.money.deposit(),
+            redeemed: account.money.redeemed(),
+            sequence: account.money.sequence(),
             expiry: account.expiry,
             refundableAt: account.expiry == 0 ? 0 : account.expiry + CHALLENGE_PERIOD,
             royaltyBps: till.royaltyBps,
@@ -268,35 +268,31 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
 
     // --- parts -----------------------------------------------------------------------------------
 
-    /// Redeems one voucher, or changes nothing and says by an error's selector why not.
-    function _redeem(bytes32 channel, uint64 sequence, uint128 amount, bytes32 job, bytes calldata signature)
+    /// Redeems a voucher that `signer` has signed; or changes nothing and says by an error's selector why not.
+    function _redeem(bytes32 channel, uint64 sequence, uint128 amount, bytes32 job, address signer)
         private
         returns (uint128 paid, bytes4 refusal)
     {
         Account storage account = _accounts[channel];
-        address client = account.client;
-        if (client == address(0)) return (0, UnknownChannel.selector);
+        Money money = account.money;
+        if (account.client == address(0)) return (0, UnknownChannel.selector);
         if (account.expiry == 0) return (0, AlreadyClosed.selector);
-        if (sequence <= account.sequence) return (0, StaleVoucher.selector);
-        uint256 owed = Math.min(amount, account.deposit);
-        uint256 redeemed = account.redeemed;
-        if (owed <= redeemed) return (0, NothingToRedeem.selector);
-        if (!_isSignedBy(client, voucherDigest(channel, sequence, amount, job), signature)) {
-            return (0, BadSignature.selector);
-        }
-        paid = uint128(owed - redeemed);
-        account.redeemed = uint96(owed); // at most the deposit
-        account.sequence = sequence;
+        if (sequence <= money.sequence()) return (0, StaleVoucher.selector);
+        uint128 owed = amount < money.deposit() ? amount : money.deposit();
+        if (owed <= money.redeemed()) return (0, NothingToRedeem.selector);
+        if (signer != account.client) return (0, BadSignature.selector);
+        paid = owed - money.redeemed();
+        account.money = toMoney(money.deposit(), owed, sequence);
         _tills[account.till].redeemed += paid;
-        emit Redeemed(channel, sequence, uint128(owed), paid, job);
+        emit Redeemed(channel, sequence, paid, job);
     }
 
     function _refuse(bytes4 refusal, bytes32 channel, uint64 sequence, uint128 amount) private view {
         Account storage account = _accounts[channel];
         if (refusal == UnknownChannel.selector) revert UnknownChannel(channel);
         if (refusal == AlreadyClosed.selector) revert AlreadyClosed(channel);
-        if (refusal == StaleVoucher.selector) revert StaleVoucher(channel, sequence, account.sequence);
-        if (refusal == NothingToRedeem.selector) revert NothingToRedeem(channel, amount, account.redeemed);
+        if (refusal == StaleVoucher.selector) revert StaleVoucher(channel, sequence, account.money.sequence());
+        if (refusal == NothingToRedeem.selector) revert NothingToRedeem(channel, amount, account.money.redeemed());
         revert BadSignature(channel, account.client);
     }
 
@@ -308,8 +304,9 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
     }
 
     function _close(bytes32 channel, Account storage account) private returns (uint128 refund) {
-        refund = account.deposit - account.redeemed;
-        account.deposit = account.redeemed;
+        Money money = account.money;
+        refund = money.deposit() - money.redeemed();
+        account.money = toMoney(money.redeemed(), money.redeemed(), money.sequence());
         account.expiry = 0;
         emit ChannelClosed(channel, refund);
         if (refund > 0) token.safeTransfer(account.client, refund);
@@ -329,9 +326,10 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
         emit TillOpened(till, provider, model, royaltyBps, fee);
     }
 
-    function _deposited(uint256 deposit) private pure returns (uint96) {
+    function _funded(Money money, uint128 amount) private pure returns (Money) {
+        uint256 deposit = uint256(money.deposit()) + amount;
         if (deposit > MAX_DEPOSIT) revert DepositTooLarge(deposit, MAX_DEPOSIT);
-        return uint96(deposit);
+        return toMoney(deposit, money.redeemed(), money.sequence());
     }
 
     function _status(Account storage account) private view returns (ChannelStatus) {

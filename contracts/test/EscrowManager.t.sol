@@ -8,8 +8,8 @@ import {IEscrowManager} from "../src/interfaces/IEscrowManager.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {Channel, ChannelStatus, Till} from "../src/types/Channel.sol";
 import {HostileToken} from "./support/HostileToken.sol";
-import {World} from "./support/World.sol";
 import {vm} from "./support/Vm.sol";
+import {World} from "./support/World.sol";
 
 /// @notice How a channel begins, lives and ends. Vouchers are in EscrowManagerVouchers.t.sol.
 contract EscrowManagerTest is World {

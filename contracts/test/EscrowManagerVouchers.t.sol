@@ -5,8 +5,9 @@ import {EscrowManager} from "../src/EscrowManager.sol";
 import {IEscrowManager} from "../src/interfaces/IEscrowManager.sol";
 import {Channel, Redemption, Till} from "../src/types/Channel.sol";
 import {ContractWallet} from "./support/ContractWallet.sol";
-import {World} from "./support/World.sol";
 import {vm} from "./support/Vm.sol";
+import {Voucher, compact, sign} from "./support/Voucher.sol";
+import {World} from "./support/World.sol";
 
 /// @notice Vouchers, tills, and who is paid what.
 contract EscrowManagerVouchersTest is World {
@@ -19,7 +20,7 @@ contract EscrowManagerVouchersTest is World {
         channel = openChannel(10_000);
     }
 
-    function _refuses(Redemption memory v, bytes memory problem) private {
+    function _refuses(Voucher memory v, bytes memory problem) private {
         vm.expectRevert(problem);
         redeem(v);
     }
@@ -28,10 +29,10 @@ contract EscrowManagerVouchersTest is World {
 
     function test_redeemPaysTheDifference() public {
         vm.expectEmit(address(escrow));
-        emit IEscrowManager.Redeemed(channel, 1, 300, 300, JOB);
+        emit IEscrowManager.Redeemed(channel, 1, 300, JOB);
         assertEq(uint256(redeem(voucher(channel, 1, 300))), 300, "first");
         vm.expectEmit(address(escrow));
-        emit IEscrowManager.Redeemed(channel, 7, 1_000, 700, JOB);
+        emit IEscrowManager.Redeemed(channel, 7, 700, JOB);
         vm.prank(stranger); // anyone may, for the provider
         assertEq(uint256(redeem(voucher(channel, 7, 1_000))), 700, "second");
         Channel memory kept = escrow.getChannel(channel);
@@ -45,7 +46,7 @@ contract EscrowManagerVouchersTest is World {
     }
 
     function test_aVoucherIsRedeemedOnce() public {
-        Redemption memory v = voucher(channel, 1, 300);
+        Voucher memory v = voucher(channel, 1, 300);
         redeem(v);
         _refuses(v, abi.encodeWithSelector(IEscrowManager.StaleVoucher.selector, channel, 1, 1));
     }
@@ -79,21 +80,21 @@ contract EscrowManagerVouchersTest is World {
     function test_forgeriesAreRefused() public {
         bytes memory bad = abi.encodeWithSelector(IEscrowManager.BadSignature.selector, channel, client);
         bytes32 other = openChannel(10, JOB);
-        Redemption memory v = voucher(channel, 1, 300);
+        Voucher memory v = voucher(channel, 1, 300);
 
-        Redemption memory forged = abi.decode(abi.encode(v), (Redemption));
+        Voucher memory forged = abi.decode(abi.encode(v), (Voucher));
         forged.amount = 301;
         _refuses(forged, bad);
-        forged = abi.decode(abi.encode(v), (Redemption));
+        forged = abi.decode(abi.encode(v), (Voucher));
         forged.sequence = 2;
         _refuses(forged, bad);
-        forged = abi.decode(abi.encode(v), (Redemption));
+        forged = abi.decode(abi.encode(v), (Voucher));
         forged.job = bytes32(uint256(JOB) + 1);
         _refuses(forged, bad);
         forged.channel = other;
         forged.job = JOB;
         _refuses(forged, abi.encodeWithSelector(IEscrowManager.BadSignature.selector, other, client));
-        forged = abi.decode(abi.encode(v), (Redemption));
+        forged = abi.decode(abi.encode(v), (Voucher));
         forged.signature = sign(HOT_KEY, escrow.voucherDigest(channel, 1, 300, JOB));
         _refuses(forged, bad);
         forged.signature = "";
@@ -108,7 +109,7 @@ contract EscrowManagerVouchersTest is World {
     }
 
     function test_aVoucherIsGoodForOneContractAndChainOnly() public {
-        Redemption memory v = voucher(channel, 1, 300);
+        Voucher memory v = voucher(channel, 1, 300);
         EscrowManager twin = new EscrowManager(token, registry, governance, treasury, FEE_BPS, CHALLENGE_PERIOD);
         assertTrue(twin.voucherDigest(channel, 1, 300, JOB) != escrow.voucherDigest(channel, 1, 300, JOB), "twin");
         vm.chainId(777);
@@ -133,7 +134,7 @@ contract EscrowManagerVouchersTest is World {
     }
 
     function test_isSignedVoucherAnswersWithoutRedeeming() public {
-        Redemption memory v = voucher(channel, 3, 300);
+        Voucher memory v = voucher(channel, 3, 300);
         assertTrue(escrow.isSignedVoucher(channel, 3, 300, JOB, v.signature), "signed");
         assertTrue(!escrow.isSignedVoucher(channel, 3, 301, JOB, v.signature), "not signed");
         redeem(v);
@@ -146,7 +147,7 @@ contract EscrowManagerVouchersTest is World {
         ContractWallet wallet = new ContractWallet();
         token.transfer(address(wallet), 100);
         bytes32 id = wallet.open(escrow, provider, MODEL, 100);
-        Redemption memory v = Redemption(id, 1, 60, JOB, "anything");
+        Voucher memory v = Voucher(id, 1, 60, JOB, "anything");
         _refuses(v, abi.encodeWithSelector(IEscrowManager.BadSignature.selector, id, wallet));
         wallet.accept(escrow.voucherDigest(id, 1, 60, JOB), true);
         assertEq(uint256(redeem(v)), 60, "paid");
@@ -160,21 +161,21 @@ contract EscrowManagerVouchersTest is World {
         vm.prank(provider);
         escrow.close(third);
         Redemption[] memory batch = new Redemption[](6);
-        batch[0] = voucher(channel, 2, 300);
-        batch[1] = voucher(channel, 1, 400); // stale by now
-        batch[2] = voucher(JOB, 1, 1); // no such channel
-        batch[3] = voucher(third, 1, 1); // closed
-        batch[4] = voucher(second, 1, 50);
+        batch[0] = compact(voucher(channel, 2, 300));
+        batch[1] = compact(voucher(channel, 1, 400)); // stale by now
+        batch[2] = compact(voucher(JOB, 1, 1)); // no such channel
+        batch[3] = compact(voucher(third, 1, 1)); // closed
+        batch[4] = compact(voucher(second, 1, 50));
         batch[4].amount = 51; // forged
-        batch[5] = voucher(second, 1, 50);
+        batch[5] = compact(voucher(second, 1, 50));
         vm.expectEmit(address(escrow));
-        emit IEscrowManager.Redeemed(channel, 2, 300, 300, JOB);
+        emit IEscrowManager.Redeemed(channel, 2, 300, JOB);
         _expectSkip(channel, 1, IEscrowManager.StaleVoucher.selector);
         _expectSkip(JOB, 1, IEscrowManager.UnknownChannel.selector);
         _expectSkip(third, 1, IEscrowManager.AlreadyClosed.selector);
         _expectSkip(second, 1, IEscrowManager.BadSignature.selector);
         vm.expectEmit(address(escrow));
-        emit IEscrowManager.Redeemed(second, 1, 50, 50, JOB);
+        emit IEscrowManager.Redeemed(second, 1, 50, JOB);
         assertEq(uint256(escrow.redeemMany(batch)), 350, "paid");
         _expectSkip(channel, 2, IEscrowManager.StaleVoucher.selector);
         assertEq(uint256(escrow.redeemMany(batch)), 0, "again");
@@ -187,7 +188,7 @@ contract EscrowManagerVouchersTest is World {
     }
 
     function test_multicallRedeemsPaysAndCloses() public {
-        Redemption memory v = voucher(channel, 1, 8_000);
+        Voucher memory v = voucher(channel, 1, 8_000);
         bytes[] memory calls = new bytes[](3);
         calls[0] = abi.encodeCall(escrow.redeem, (v.channel, v.sequence, v.amount, v.job, v.signature));
         calls[1] = abi.encodeCall(escrow.payOut, (1));
@@ -293,7 +294,7 @@ contract EscrowManagerVouchersTest is World {
             uint128 amount = uint128(bound(amounts[i], 0, uint256(deposit) * 2));
             uint256 owed = amount < deposit ? amount : deposit;
             Redemption[] memory batch = new Redemption[](1);
-            batch[0] = voucher(id, i + 1, amount);
+            batch[0] = compact(voucher(id, i + 1, amount));
             uint256 paid = escrow.redeemMany(batch);
             assertEq(paid, owed > high ? owed - high : 0, "paid");
             high += paid;

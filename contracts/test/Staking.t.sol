@@ -7,8 +7,9 @@ import {IStaking} from "../src/interfaces/IStaking.sol";
 import {Provider, Unbonding} from "../src/types/Provider.sol";
 import {Receipt} from "../src/types/Receipt.sol";
 import {HostileToken} from "./support/HostileToken.sol";
-import {World} from "./support/World.sol";
 import {vm} from "./support/Vm.sol";
+import {sign} from "./support/Voucher.sol";
+import {World} from "./support/World.sol";
 
 contract StakingTest is World {
     function setUp() public override {

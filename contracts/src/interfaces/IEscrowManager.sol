@@ -48,8 +48,8 @@ interface IEscrowManager {
     event ChannelExtended(bytes32 indexed channel, uint64 expiry);
     event CloseRequested(bytes32 indexed channel, uint64 refundableAt);
     event ChannelClosed(bytes32 indexed channel, uint128 refund);
-    /// @notice `redeemed` is the channel's new total, `paid` what this voucher added to it.
-    event Redeemed(bytes32 indexed channel, uint64 sequence, uint128 redeemed, uint128 paid, bytes32 job);
+    /// @notice `paid` went from the channel into its till.
+    event Redeemed(bytes32 indexed channel, uint64 sequence, uint128 paid, bytes32 job);
     /// @notice An entry of `redeemMany` was left out; `reason` is the selector of the error that `redeem` would give.
     event RedemptionSkipped(bytes32 indexed channel, uint64 sequence, bytes4 reason);
     event TillOpened(
@@ -122,6 +122,7 @@ interface IEscrowManager {
 
     /// @notice As `redeem` for each entry, except that a bad one is skipped with {RedemptionSkipped}: one stale or
     /// forged voucher, or a stranger who redeemed one of them first, does not cost the others their turn.
+    /// Takes signatures of plain keys only, in their compact form (see {Redemption}): calldata is what a batch pays for.
     /// @return paid Sum over all entries; can be 0.
     function redeemMany(Redemption[] calldata redemptions) external returns (uint128 paid);
 

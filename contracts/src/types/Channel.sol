@@ -35,11 +35,12 @@ struct Till {
     uint128 paidOut; // of that, already split and paid
 }
 
-/// @notice One entry of `redeemMany`: a voucher with the client's signature.
+/// @notice One entry of `redeemMany`: a voucher with the client's signature in compact form (ERC-2098).
 struct Redemption {
     bytes32 channel;
     uint64 sequence;
     uint128 amount;
     bytes32 job;
-    bytes signature;
+    bytes32 r;
+    bytes32 vs; // s, with the top bit set if v is 28
 }

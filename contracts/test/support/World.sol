@@ -5,9 +5,9 @@ import {AIVMToken} from "../../src/AIVMToken.sol";
 import {EscrowManager} from "../../src/EscrowManager.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {Staking} from "../../src/Staking.sol";
-import {Redemption} from "../../src/types/Channel.sol";
 import {Test} from "./Test.sol";
 import {vm} from "./Vm.sol";
+import {Voucher, signVoucher} from "./Voucher.sol";
 
 /// @notice All contracts, deployed in the documented order, and the people who use them.
 abstract contract World is Test {
@@ -80,18 +80,12 @@ abstract contract World is Test {
     }
 
     /// A voucher signed by the client's key.
-    function voucher(bytes32 channel, uint64 sequence, uint128 amount) internal view returns (Redemption memory) {
-        bytes memory signature = sign(CLIENT_KEY, escrow.voucherDigest(channel, sequence, amount, JOB));
-        return Redemption(channel, sequence, amount, JOB, signature);
+    function voucher(bytes32 channel, uint64 sequence, uint128 amount) internal view returns (Voucher memory) {
+        return signVoucher(escrow, CLIENT_KEY, channel, sequence, amount, JOB);
     }
 
-    function redeem(Redemption memory v) internal returns (uint128 paid) {
+    function redeem(Voucher memory v) internal returns (uint128 paid) {
         return escrow.redeem(v.channel, v.sequence, v.amount, v.job, v.signature);
-    }
-
-    function sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
-        return abi.encodePacked(r, s, v);
     }
 
     /// What AccessControl says to somebody without a role.

@@ -10,7 +10,7 @@ from typing import Any
 from aivm.chain.account import Account
 from aivm.chain.contract import Contract
 from aivm.chain.transactions import TransactionReceipt
-from aivm.errors import NotFound
+from aivm.errors import BadSignature, NotFound
 from aivm.receipts.document import SignedVoucher
 from aivm.receipts.eip712 import Domain
 
@@ -125,7 +125,7 @@ class EscrowManager(Contract):
 
     async def redeem_many(self, account: Account, redemptions: Sequence[Redemption]) -> int:
         """Redeem several vouchers; bad ones are skipped. Returns the sum of what was taken."""
-        entries = [redemption.arguments() for redemption in redemptions]
+        entries = [(*each.arguments()[:-1], *_compact(each.signature)) for each in redemptions]
         receipt = await self._send(account, "redeemMany", entries)
         found = self.events(receipt)
         return sum(event.arguments["paid"] for event in found if event.name == "Redeemed")
@@ -204,3 +204,11 @@ def _channel(channel: bytes, fields: dict[str, Any]) -> Channel:
         till=fields["till"],
         status=ChannelStatus(fields["status"]),
     )
+
+
+def _compact(signature: bytes) -> tuple[bytes, bytes]:
+    """The (r, vs) of a 65-byte signature (ERC-2098): v goes into the free top bit of a low s."""
+    if len(signature) != 65 or signature[64] not in (27, 28) or signature[32] >= 0x80:
+        raise BadSignature("the voucher's signature is not r || s || v with a low s")
+    vs = int.from_bytes(signature[32:64], "big") | (signature[64] - 27) << 255
+    return signature[:32], vs.to_bytes(32, "big")
