@@ -103,17 +103,30 @@ class Abi:
 
 def encode(parameters: Sequence[Parameter], values: Sequence[Any], *, what: str) -> bytes:
     """ABI-encode values; structs may be given as mappings. Raises BadInput naming `what`."""
-    from eth_abi.abi import encode as eth_abi_encode
-    from eth_abi.exceptions import EncodingError
-
     if len(parameters) != len(values):
         raise BadInput(f"{what} takes {len(parameters)} arguments, not {len(values)}")
     plain = [_to_plain(*pair) for pair in zip(parameters, values, strict=True)]
+    encoded = _try_encode([parameter.kind for parameter in parameters], plain)
+    if encoded is None:
+        # not eth-abi's own words: they repeat the value, which can be a voucher's signature
+        wrong = (
+            parameter
+            for parameter, value in zip(parameters, plain, strict=True)
+            if _try_encode([parameter.kind], [value]) is None
+        )
+        names = ", ".join(f"{parameter.name} ({parameter.kind})" for parameter in wrong)
+        raise BadInput(f"{what} cannot take the value of its argument {names}")
+    return encoded
+
+
+def _try_encode(kinds: list[str], values: list[Any]) -> bytes | None:
+    from eth_abi.abi import encode as eth_abi_encode
+    from eth_abi.exceptions import EncodingError
+
     try:
-        return bytes(eth_abi_encode([parameter.kind for parameter in parameters], plain))
-    except (EncodingError, TypeError, ValueError) as error:
-        # the text may repeat a value; arguments of calls are public on the chain anyway
-        raise BadInput(f"an argument of {what} does not fit its type: {error}") from None
+        return bytes(eth_abi_encode(kinds, values))
+    except (EncodingError, TypeError, ValueError):
+        return None
 
 
 def decode(parameters: Sequence[Parameter], data: bytes) -> tuple[Any, ...]:

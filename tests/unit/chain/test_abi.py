@@ -81,8 +81,11 @@ def test_a_huge_answer_is_refused() -> None:
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(kind: str, value: object) -> None:
-    with pytest.raises(BadInput, match=r"an argument of Staking\.stake"):
-        encode([Parameter("value", kind)], [value], what="Staking.stake")
+    parameters = [Parameter("before", "uint8"), Parameter("number", kind)]
+    with pytest.raises(BadInput) as caught:
+        encode(parameters, [1, value], what="Staking.stake")
+    message = f"Staking.stake cannot take the value of its argument number ({kind})"
+    assert str(caught.value) == message  # and so nothing of the value itself
 
 
 def test_the_number_of_arguments_is_checked() -> None:
