@@ -1,7 +1,7 @@
 // Elementwise kernels and row reductions on dense runs of elements, chosen by ISA codes.
 //
-// f32 kernels may leave any NaN payload in their results: a value that reaches memory as the result
-// of an instruction goes through `canonical_f32` first. Everything between depends on NaN-ness only.
+// f32 kernels may leave any NaN payload in their results: what reaches memory as the result of an
+// instruction goes through `canonical_f32` first. Everything between depends on NaN-ness only.
 #pragma once
 #include "platform.h"
 
@@ -14,7 +14,8 @@ enum dtype {
 
 // aivm.isa.opcodes.Function:
 enum function {
-    NEG_ = 0x01, ABS_, SIGN_, FLOOR_, CEIL_, ROUND_, TRUNC_, SQRT_, RECIPROCAL_, NOT_, IS_NAN_, IS_INF_,
+    NEG_ = 0x01, ABS_, SIGN_, FLOOR_, CEIL_, ROUND_, TRUNC_, SQRT_, RECIPROCAL_, NOT_,
+    IS_NAN_, IS_INF_,
     EXP_ = 0x10, LOG_, TANH_, ERF_, SIGMOID_, SIN_, COS_, SOFTPLUS_,
     ADD_ = 0x40, SUB_, MUL_, DIV_, POW_, MIN_, MAX_, MOD_, FMOD_, AND_, OR_, XOR_,
     EQUAL_ = 0x50, LESS_, LESS_EQUAL_,
@@ -29,8 +30,8 @@ typedef void map_kernel(char *out, const char *a, const char *b, const char *c, 
 
 map_kernel *find_map(int64_t function, int64_t dtype);
 map_kernel *find_map_f32(int64_t function);
-// ADD, SUB, MUL, DIV of f32 in another form. `one`: 1, 2: the first, second operand is one number for
-// all elements. `canonical`: results are stored canonical.
+// ADD, SUB, MUL, DIV of f32 in another form. `one`: 1, 2: the first, second operand is one number
+// for all elements. `canonical`: results are stored canonical.
 map_kernel *find_arithmetic_f32(int64_t function, int64_t one, int64_t canonical);
 map_kernel *find_map_integer(int64_t function, int64_t dtype);
 

@@ -3,8 +3,8 @@
 // Every step is a run of 64-bit words: the header, then the fields of its struct below, in order.
 // Addresses are absolute, strides count bytes unless a comment says elements, and a worker does its
 // share of the outputs of each step; no share ever splits the work on one output element, so the
-// number of workers changes no bit. Every NaN in memory is canonical: the host sees to it for inputs
-// and constants, each step for its results; so whatever only moves elements copies their bits.
+// number of workers changes no bit. Every NaN in memory is canonical: the host sees to it for
+// inputs and constants, each step for its results; so what only moves elements copies their bits.
 #pragma once
 #include "platform.h"
 
@@ -27,7 +27,7 @@ typedef struct {
     int64_t instruction;  // the one to blame in a fault
 } step;
 
-// What all workers of one run share. The host zeroes it before a run and may set `cancel` during it.
+// What all workers of one run share. The host zeroes it before a run, and may set `cancel` later.
 typedef struct {
     int32_t cancel;      // host: stop before the next step
     int32_t stop;        // workers: agreed at the last barrier to go no further

@@ -1,7 +1,7 @@
 // CAST between all types, by the conversion rules of numerics 1.
 //
-// Two short passes over a block that stays in cache: widen to f32 or to 64-bit integers, then narrow.
-// Twelve types so need 12 + 12 loops instead of 144.
+// Two short passes over a block that stays in cache: widen to f32 or to 64-bit integers, then
+// narrow. Twelve types so need 12 + 12 loops instead of 144.
 #include "map.h"
 #include "vector.h"
 

@@ -38,7 +38,7 @@ static void copy_run(isize bytes, char *target, isize target_step, const char *s
 
 #define TILE 16  // a transposed block is read and written within this many cache lines
 
-// Two axes, of which the source runs along the outer one: in tiles, so that both sides hit the cache.
+// Two axes, of which the source runs along the outer one: in tiles, which both sides find in cache.
 static void copy_plane(isize bytes, char *target, const char *source, axis outer, axis inner) {
     for (isize i = 0; i < outer.size; i += TILE)
         for (isize j = 0; j < inner.size; j += TILE)
@@ -83,7 +83,7 @@ void run_copy(const machine *m, const copy_step *s) {
     }
 }
 
-// --- walks that may leave the source ------------------------------------------------------------------
+// --- walks that may leave the source ------------------------------------------------------------
 
 INLINE isize floor_div(isize a, isize b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
@@ -123,7 +123,8 @@ static void walk_run(const move_step *s, const isize *at, char *target) {
     }
     const char *fill = (const char *)&s->fill;
     copy_run(bytes, target, bytes, fill, 0, first);
-    if (first < last) copy_run(bytes, target + first * bytes, bytes, source + first * step, step, last - first);
+    if (first < last)
+        copy_run(bytes, target + first * bytes, bytes, source + first * step, step, last - first);
     copy_run(bytes, target + last * bytes, bytes, fill, 0, n - last);
 }
 

@@ -29,12 +29,13 @@ INLINE void store_f32(char *out, float x) { *(float *)out = x; }
 #endif
 
 // Lane 0 of OP over all lanes of x: each lane with the one half a vector away, then a quarter...
+#define FOLD_4(OP, x) (x = OP(x, ROTATE(x, 2)), x = OP(x, ROTATE(x, 1)), x[0])
 #if LANES == 16
-#define FOLD(OP, x) (x = OP(x, ROTATE(x, 8)), x = OP(x, ROTATE(x, 4)), x = OP(x, ROTATE(x, 2)), x = OP(x, ROTATE(x, 1)), x[0])
+#define FOLD(OP, x) (x = OP(x, ROTATE(x, 8)), x = OP(x, ROTATE(x, 4)), FOLD_4(OP, x))
 #elif LANES == 8
-#define FOLD(OP, x) (x = OP(x, ROTATE(x, 4)), x = OP(x, ROTATE(x, 2)), x = OP(x, ROTATE(x, 1)), x[0])
+#define FOLD(OP, x) (x = OP(x, ROTATE(x, 4)), FOLD_4(OP, x))
 #else
-#define FOLD(OP, x) (x = OP(x, ROTATE(x, 2)), x = OP(x, ROTATE(x, 1)), x[0])
+#define FOLD(OP, x) FOLD_4(OP, x)
 #endif
 
 static void sum_f32(char *out, const char *a, isize n, isize step) {
@@ -162,7 +163,7 @@ row_kernel *find_reduction(int64_t function, int64_t dtype) {
     }
 }
 
-// --- over the middle axis -----------------------------------------------------------------------------
+// --- over the middle axis -----------------------------------------------------------------------
 
 #define COLUMNS 256  // inner elements done together
 
@@ -186,7 +187,8 @@ static void chain_columns(const reduce_step *s, char *out, const char *a, isize 
 }
 
 // The 16 lanes of f32 SUM, for each column of a block; `scratch` holds 16 x COLUMNS floats.
-static void sum_columns_f32(const reduce_step *s, char *out, const char *a, isize n, float *scratch) {
+static void sum_columns_f32(const reduce_step *s, char *out, const char *a, isize n,
+                            float *scratch) {
     map_kernel *add = find_map(ADD_, F32_);
     __builtin_memset(scratch, 0, SUM_LANES * COLUMNS * 4);
     for (isize row = 0; row < (isize)s->length; row++) {

@@ -3,9 +3,9 @@
 //
 // Softmax, layer norm, bias + GELU, residual additions are all one step each. The program's values
 // are *slots*: runs of elements in scratch, or windows of operands and results in memory that move
-// along with the row. A reduction's result is a row scalar; LOAD spreads it when a function wants it
-// next to full rows. Fusing changes no bit: each slot goes through the same functions in the same
-// order as if it had been stored.
+// along with the row. A reduction's result is a row scalar; LOAD spreads it where a function wants
+// a full row. Fusing changes no bit: each slot goes through the same functions in the same order as
+// if it had been stored.
 #include "map.h"
 #include "tape.h"
 

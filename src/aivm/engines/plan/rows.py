@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from math import prod
 
 from aivm.engines.plan.graph import Node
 from aivm.engines.plan.groups import Extent, Group
-from aivm.engines.plan.memory import ALIGNMENT
+from aivm.engines.plan.slots import Scratch, Slot, inner_stride
 from aivm.engines.plan.tape import Address, Kind, Step, Word, padded
-from aivm.engines.plan.views import Shape, View, dense_strides, merged_axes, strides_over
+from aivm.engines.plan.views import (
+    View,
+    broadcast,
+    dense_strides,
+    merged_axes,
+    strides_over,
+    without_ones,
+)
 from aivm.isa.instructions import Cast, Map, Reduce
 from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
@@ -33,51 +40,6 @@ class Op(IntEnum):
     LOAD = 4
     REDUCE = 5
     CANONICAL = 6
-
-
-@dataclass(slots=True)
-class Slot:
-    """Where a run of elements is. `strides` (in elements, over the row axes) only in memory."""
-
-    dtype: DType
-    scalar: bool
-    place: Address | int  # in memory, or offset in scratch
-    strides: tuple[int, ...] = ()
-    element_stride: int = 1
-
-    @property
-    def in_memory(self) -> bool:
-        return isinstance(self.place, Address)
-
-
-@dataclass(slots=True)
-class Scratch:
-    """Space for slots that are not in memory; freed space is used again."""
-
-    elements: int
-    rows: int
-    # Offsets by kind of slot. A slot is used again only for its own kind: a kernel may then write
-    # over its operand, element by element.
-    free: dict[tuple[int, bool], list[int]] = field(default_factory=dict)
-    size_bytes: int = 0
-
-    def take(self, element_bytes: int, scalar: bool, fresh: bool) -> int:
-        """An offset; `fresh` where nothing may have been before, because later rows rely on it."""
-        if not fresh and self.free.get((element_bytes, scalar)):
-            return self.free[element_bytes, scalar].pop()
-        offset = self.size_bytes
-        size = element_bytes * self.rows * (1 if scalar else self.elements)
-        self.size_bytes += -(-size // ALIGNMENT) * ALIGNMENT
-        return offset
-
-    def give_back(self, offset: int, element_bytes: int, scalar: bool) -> None:
-        self.free.setdefault((element_bytes, scalar), []).append(offset)
-
-
-def inner_stride(strides: tuple[int, ...], space: Shape, split: int) -> int | None:
-    """The one stride of the axes behind the split; None where they need several."""
-    axes = merged_axes(space[split:], (strides[split:],)) if space[split:] else [(1, (0,))]
-    return axes[0][1][0] if len(axes) == 1 else None
 
 
 @dataclass(slots=True)
@@ -115,27 +77,34 @@ class RowsBuilder:
             view.value: index for index, node in enumerate(nodes) for view in node.operands
         }
 
-    def operand_strides(self, node: Node, view: View) -> tuple[int, ...]:
-        """Strides of an operand from outside over the whole space."""
+    def operand_strides(self, node: Node, view: View) -> tuple[int, ...] | None:
+        """Strides of an operand from outside over the whole space; None where it has another shape
+        (a reduction may read its operand as (outer, length))."""
+        if not self.group.space:
+            return (1,)
         if isinstance(node.work, Reduce):
-            shape = tuple(size for size in view.shape if size != 1)
-            strides = strides_over(view, view.shape)
-            return strides if shape == self.group.space else ()
+            same = without_ones(view.shape) == self.group.space
+            return strides_over(view, view.shape) if same else None
         strides = strides_over(view, node.type.shape)
-        return strides + (0,) * (len(self.group.space or ()) - len(strides))
+        return strides + (0,) * (len(self.space) - len(strides))
+
+    def inner_stride(self, strides: tuple[int, ...] | None) -> int | None:
+        """The one stride along a row; None where there is none."""
+        return None if strides is None else inner_stride(strides, self.space, self.split)
 
     def choose_split(self) -> int:
         """Rows as long as the operands allow, where no reduction says how long they are."""
         if self.group.split is not None:
             return self.group.split
         outside = [
-            self.operand_strides(node, view) or (0,)
+            self.operand_strides(node, view)
             for node in self.nodes
             for view in node.operands
             if view.value not in self.group.extents
         ]
+        known = [strides for strides in outside if strides is not None]
         for split in range(len(self.space)):
-            if all(inner_stride(s, self.space, split) is not None for s in outside):
+            if all(inner_stride(strides, self.space, split) is not None for strides in known):
                 return split
         return len(self.space) - 1
 
@@ -155,7 +124,8 @@ class RowsBuilder:
         return self.new_slot(Slot(dtype, scalar, offset))
 
     def memory_slot(self, dtype: DType, scalar: bool, at: Address, strides: tuple[int, ...]) -> int:
-        step = 1 if scalar else (inner_stride(strides, self.space, self.split) or 0)
+        step = 1 if scalar else self.inner_stride(strides)
+        assert step is not None, "a row has one stride"
         return self.new_slot(Slot(dtype, scalar, at, strides[: self.split], step))
 
     def result_slot(self, node: Node, scalar: bool) -> int:
@@ -230,7 +200,7 @@ class RowsBuilder:
         if view.value in self.group.extents:
             return self.slot_of.get((view.value, "scalar"))
         strides = self.operand_strides(node, view)
-        if not strides or inner_stride(strides, self.space, self.split) != 0:
+        if strides is None or self.inner_stride(strides) != 0:
             return None
         return self.outside_slot(view, strides, scalar=False)
 
@@ -246,9 +216,11 @@ class RowsBuilder:
     def outside(self, node: Node, view: View, scalar: bool) -> int:
         """The slot of an operand from outside: in memory, where kernels can read it there."""
         strides = self.operand_strides(node, view)
-        if not scalar and (not strides or inner_stride(strides, self.space, self.split) is None):
+        if strides is None or (not scalar and self.inner_stride(strides) is None):
+            if not isinstance(node.work, Reduce):
+                view = broadcast(view, node.type.shape)
             view = self.context.copied(view, node.position)
-            strides = self.operand_strides(node, view) or dense_strides(self.space)
+            strides = dense_strides(self.space)
         slot = self.outside_slot(view, strides, scalar)
         step = self.slots[slot].element_stride
         if scalar or step == 1 or self.chunk == 1:
@@ -286,19 +258,7 @@ class RowsBuilder:
         words += [self.chunk, self.block, len(self.slots), len(self.ops)]
         steps = iter(zip(*(steps for _, steps in axes), strict=True) if axes else ())
         for slot in self.slots:
-            words += self.slot_words(slot, next(steps, ()) if slot.in_memory else ())
+            words += slot.words(next(steps, ()) if slot.in_memory else (), self.chunk)
         for op in self.ops:
             words += op
         return Step(Kind.ROWS, instruction, tuple(words), self.scratch.size_bytes)
-
-    def slot_words(self, slot: Slot, strides: tuple[int, ...]) -> list[Word]:
-        """A `row_slot` of tape.h; `strides` (in elements) are those of a slot in memory."""
-        size = slot.dtype.size_bytes
-        element_step = 0 if slot.scalar else slot.element_stride * size
-        steps = [stride * size for stride in strides]
-        if slot.in_memory:
-            row_step = steps[-1] if steps else 0
-        else:
-            row_step = size if slot.scalar else size * self.chunk
-        place = [int(slot.in_memory), slot.place]
-        return [*place, size, element_step, row_step, *padded(steps)]

@@ -182,3 +182,14 @@ def test_constant_matrices_are_packed_by_batch() -> None:
     program = Program((f32(2, 3, 9, 20),), (constant,), (product_,), (2,))
     expected = open_engine("reference").load(program, [weight]).run(inputs)
     assert list(differences(program, [weight], inputs, expected)) == []
+
+
+def test_an_operand_that_no_single_stride_walks_inside_a_reduced_row() -> None:
+    """[7, 5] + a column of another tensor, summed over everything."""
+    column = Move((1,), f32(7, 1), (7, 3), (0, 1), (1, 0), (0, 2))
+    add = Map(Function.ADD, (0, 2), f32(7, 5))
+    check([f32(7, 5), f32(7, 3)], column, add, Reduce(Reduction.SUM, (3,), f32(1), 1, 35, 1))
+
+
+def test_single_numbers_need_no_copies() -> None:
+    check([f32(), f32()], Map(Function.ADD, (0, 1), f32()), Map(Function.EXP, (2,), f32()))
