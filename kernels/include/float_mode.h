@@ -10,7 +10,9 @@
 typedef uint32_t float_mode;
 #define FLOAT_MODE_DEFAULT 0x1f80u  // MXCSR: all exceptions masked, to nearest, no FTZ, no DAZ
 // The memory clobber keeps loads, and so the arithmetic on them, on their side of the switch.
-INLINE void float_mode_set(float_mode mode) { __asm__ volatile("ldmxcsr %0" : : "m"(mode) : "memory"); }
+INLINE void float_mode_set(float_mode mode) {
+    __asm__ volatile("ldmxcsr %0" : : "m"(mode) : "memory");
+}
 INLINE float_mode float_mode_get(void) {
     float_mode mode;
     __asm__ volatile("stmxcsr %0" : "=m"(mode) : : "memory");
@@ -19,7 +21,9 @@ INLINE float_mode float_mode_get(void) {
 #elif defined(__aarch64__)
 typedef uint64_t float_mode;
 #define FLOAT_MODE_DEFAULT 0u  // FPCR
-INLINE void float_mode_set(float_mode mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory"); }
+INLINE void float_mode_set(float_mode mode) {
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory");
+}
 INLINE float_mode float_mode_get(void) {
     float_mode mode;
     __asm__ volatile("mrs %0, fpcr" : "=r"(mode) : : "memory");

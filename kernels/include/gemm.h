@@ -2,13 +2,13 @@
 // from acc = +0, and NaN made canonical at the end.
 //
 // One chain an output: no tile, block, packing or thread split can change a bit, so the caller is
-// free to cut C into any rectangles. K is never padded (fma(0,0,-0) is +0); rows and columns may be.
+// free to cut C into any rectangles. K is never padded (fma(0,0,-0) is +0); rows, columns may be.
 //
 //   gemm g = {.a = x, .a_row = k, .a_col = 1, .packed = w, .c = y, .c_row = n, .k = k, .n = n};
-//   gemm_run(&g, 0, m, 0, n, scratch);             // or row block by row block, while it is cached
+//   gemm_run(&g, 0, m, 0, n, scratch);          // or row block by row block, while it is cached
 //
 // Strides count elements, may be any value (0 broadcasts), and describe transposed operands.
-// B comes packed (weights: once, by gemm_pack_b) or as it lies in memory (packed == NULL: attention,
+// B comes packed (weights: once, by gemm_pack_b), or as it lies in memory (packed NULL: attention,
 // each head a strided view; what has to be rearranged is, in scratch, as it is needed).
 // C must not overlap A, B or scratch.
 #pragma once

@@ -13,7 +13,7 @@ void aivm_sha256(const uint8_t *data, uint64_t bytes, uint8_t out[32]);
 // out = the root of the tree over data[0..bytes). Memory: O(log bytes) of stack.
 void aivm_tree_root(const uint8_t *data, uint64_t bytes, uint8_t out[32]);
 
-// Folds `count` blocks of 64 bytes into the state; `_pair` does two streams of equal length at once.
+// Folds `count` blocks of 64 bytes into the state; `pair` does two streams of equal length.
 typedef struct {
     void (*one)(uint32_t state[8], const uint8_t *blocks, isize count);
     void (*pair)(uint32_t states[2][8], const uint8_t *first, const uint8_t *second, isize count);

@@ -50,7 +50,7 @@ INLINE vf SPLAT(float x) {
     return v;
 }
 
-// --- f32 --------------------------------------------------------------------------------------------
+// --- f32 -----------------------------------------------------------------------------------------
 
 INLINE vf ADD(vf a, vf b) { return a + b; }
 INLINE vf SUB(vf a, vf b) { return a - b; }
@@ -60,13 +60,13 @@ INLINE vf SQRT(vf a) { return __builtin_elementwise_sqrt(a); }
 INLINE vf MIN(vf a, vf b) { return __builtin_elementwise_minimum(a, b); }
 INLINE vf MAX(vf a, vf b) { return __builtin_elementwise_maximum(a, b); }
 #ifdef __wasm__
-// Fused on every engine that runs the relaxed profile deterministically; hosts prove it by a canary.
+// Fused on every engine with the deterministic relaxed profile; hosts prove it by a canary.
 INLINE vf FMA(vf a, vf b, vf c) { return __builtin_wasm_relaxed_madd_f32x4(a, b, c); }
 #else
 INLINE vf FMA(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
 #endif
 
-// --- masks ------------------------------------------------------------------------------------------
+// --- masks ---------------------------------------------------------------------------------------
 
 INLINE vi EQ(vf a, vf b) { return a == b; }
 INLINE vi LT(vf a, vf b) { return a < b; }
@@ -90,7 +90,7 @@ INLINE vi SELI(vi mask, vi a, vi b) {
 }
 INLINE vf CANON(vf x) { return SEL(EQ(x, x), x, F32(0x7fc00000)); }
 
-// --- 32-bit words -----------------------------------------------------------------------------------
+// --- 32-bit words --------------------------------------------------------------------------------
 
 INLINE vi AND(vi a, vi b) { return a & b; }
 INLINE vi OR(vi a, vi b) { return a | b; }
@@ -106,7 +106,7 @@ INLINE vi IEQ(vi a, vi b) { return a == b; }
 INLINE vi ILT(vi a, vi b) { return a < b; }
 INLINE vi ULT(vi a, vi b) { return (vu)a < (vu)b; }
 
-// --- memory -----------------------------------------------------------------------------------------
+// --- memory --------------------------------------------------------------------------------------
 
 INLINE vf LD(const void *p) { return *(const vfu *)p; }
 INLINE void ST(void *p, vf x) { *(vfu *)p = x; }

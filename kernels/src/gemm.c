@@ -2,14 +2,15 @@
 //
 //   blocks of rows (A in the second-level cache) > K blocks > panels of B (first level) > row tiles
 //
-// A K block continues the chains of the one before it: in between, C holds the accumulators exactly.
+// A K block continues the chains of the one before it: between them C holds the accumulators.
 #include "float_mode.h"
 #include "gemm_tile.h"
 
 #define BLOCK_ROWS 128
 
 _Static_assert(A_TILE_FLOATS(TILE_ROWS, TILE_K) * (BLOCK_ROWS / TILE_ROWS + 1) +
-                   PANELS * GEMM_NR * TILE_K <= GEMM_SCRATCH, "scratch holds A and the panels of B");
+                       PANELS * GEMM_NR * TILE_K <= GEMM_SCRATCH,
+               "scratch holds a block of A and the panels of B");
 
 // The size of the first of the fewest nearly equal parts, each of at most `most`; 0 for nothing.
 INLINE isize even_part(isize total, isize most) {
@@ -17,14 +18,15 @@ INLINE isize even_part(isize total, isize most) {
     return parts ? (total + parts - 1) / parts : 0;
 }
 
-// --- panels of B ------------------------------------------------------------------------------------
+// --- panels of B ---------------------------------------------------------------------------------
 
 // out[k][GEMM_NR] = B columns [0, width), zero beyond.
 static void pack_panel(float *out, const float *b, isize b_row, isize b_col, isize k, isize width) {
     isize quads = b_row == 1 ? width & -4 : 0, k_quads = k & -4;
     if (b_col == 1 && width == GEMM_NR) {
         for (isize p = 0; p < k; p++)
-            for (isize j = 0; j < GEMM_NR; j += LANES) ST(out + p * GEMM_NR + j, LD(b + p * b_row + j));
+            for (isize j = 0; j < GEMM_NR; j += LANES)
+                ST(out + p * GEMM_NR + j, LD(b + p * b_row + j));
         return;
     }
     for (isize j = 0; j < quads; j += 4)
@@ -41,7 +43,8 @@ void gemm_pack_b(float *packed, const float *b, isize b_row, isize b_col, isize 
 }
 
 // Points the tile at `panels` panels of B from column j, steps [k0, k0 + t->k).
-static void find_panels(tile_args *t, const gemm *g, isize j, isize panels, isize k0, float *scratch) {
+static void find_panels(tile_args *t, const gemm *g, isize j, isize panels, isize k0,
+                        float *scratch) {
     t->b_row = GEMM_NR;
     if (g->packed) {
         t->b = g->packed + j * g->k + k0 * GEMM_NR;
@@ -64,7 +67,7 @@ static void find_panels(tile_args *t, const gemm *g, isize j, isize panels, isiz
                    smaller(GEMM_NR, g->n - j - p * GEMM_NR));
 }
 
-// --- tiles of C -------------------------------------------------------------------------------------
+// --- tiles of C ----------------------------------------------------------------------------------
 
 // A tile of which only `columns` columns exist: computed aside, copied in and out.
 static void run_edge_tile(isize rows, isize columns, tile_args t) {
@@ -124,13 +127,15 @@ void gemm_run(const gemm *g, isize m0, isize m1, isize n0, isize n1, float *scra
     }
 }
 
-// --- for hosts --------------------------------------------------------------------------------------
+// --- for hosts -----------------------------------------------------------------------------------
 
-EXPORT(aivm_gemm_pack) void aivm_gemm_pack(float *packed, const gemm *g) {
+EXPORT(aivm_gemm_pack)
+void aivm_gemm_pack(float *packed, const gemm *g) {
     gemm_pack_b(packed, g->b, g->b_row, g->b_col, g->k, g->n);
 }
 
-EXPORT(aivm_gemm) void aivm_gemm(const gemm *g, isize m0, isize m1, isize n0, isize n1, float *scratch) {
+EXPORT(aivm_gemm)
+void aivm_gemm(const gemm *g, isize m0, isize m1, isize n0, isize n1, float *scratch) {
     float_mode caller = float_mode_enter();
     gemm_run(g, m0, m1, n0, n1, scratch);
     float_mode_leave(caller);

@@ -38,8 +38,10 @@ INLINE void tile(const int rows, const int panels, const tile_args *t) {
             ST(t->c + i * t->c_row + j * LANES, t->last ? CANON(acc[i][j]) : acc[i][j]);
 }
 
-#define TILE(rows, panels) \
-    static __attribute__((noinline)) void tile_##rows##x##panels(const tile_args *t) { tile(rows, panels, t); }
+#define TILE(rows, panels)                                                             \
+    static __attribute__((noinline)) void tile_##rows##x##panels(const tile_args *t) { \
+        tile(rows, panels, t);                                                         \
+    }
 TILE(1, 4) TILE(2, 2)
 TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1)
 #if TILE_ROWS == 8

@@ -1,10 +1,10 @@
-// Wasm tiles, shaped by Cranelift at its optimisation level `none` (wasmtime 50, measured on Zen 4):
+// Wasm tiles, shaped by Cranelift at its optimisation level `none` (wasmtime 50, on Zen 4):
 //
 // - It neither folds v128.load32_splat nor keeps its scalar out of a general register. So A is
-//   packed: of a 5-row tile, row 0 as ready splats (a load each) and rows 1..4 as one vector a step,
-//   spread by shuffles; that balances load and shuffle ports. A 4-row tile is the vector alone.
-// - It keeps the order of the code, so LLVM must not change it: PIN makes every accumulation a fixed
-//   point, and emits nothing.
+//   packed: of a 5-row tile, row 0 as ready splats (a load each) and rows 1..4 as one vector a
+//   step, spread by shuffles; that balances load and shuffle ports. A 4-row tile is the vector.
+// - It keeps the order of the code, so LLVM must not change it: PIN makes every accumulation a
+//   fixed point, and emits nothing.
 // - relaxed_madd overwrites its first factor, so accumulators wander through the registers: a long
 //   unrolled body has fewer copies to put them back. 5 x 2 chains cover the latency; 6 x 2 spill.
 // - An address needs no zero extension where it is the result of an i32.add in the same body: the
@@ -18,9 +18,10 @@
 #define PIN(x) __asm__ volatile("" : "+r"(x))
 #define LANE(v, i) __builtin_shufflevector(v, v, i, i, i, i)
 
-// --- packing A --------------------------------------------------------------------------------------
+// --- packing A -----------------------------------------------------------------------------------
 
-INLINE void pack_quad(float *out, const int rows, const float *a, isize a_row, isize a_col, isize k) {
+INLINE void pack_quad(float *out, const int rows, const float *a, isize a_row, isize a_col,
+                      isize k) {
     const int step = rows == 5 ? 8 : 4;
     const float *quad = a + (rows - 4) * a_row;
     isize p = 0;
@@ -49,7 +50,7 @@ static void pack_a_tile(float *out, const float *a, isize a_row, isize a_col, is
         for (isize p = 0; p < k; p++) *out++ = a[i * a_row + p * a_col];
 }
 
-// --- accumulators -----------------------------------------------------------------------------------
+// --- accumulators --------------------------------------------------------------------------------
 
 INLINE void load_tile(const int rows, const int nv, vf *acc, const tile_args *t) {
     UNROLL for (int i = 0; i < rows; i++)
@@ -63,7 +64,7 @@ INLINE void store_tile(const int rows, const int nv, const vf *acc, const tile_a
             ST(t->c + i * t->c_row + j * LANES, t->last ? CANON(acc[i * nv + j]) : acc[i * nv + j]);
 }
 
-// --- 4 and 5 rows of one packed panel ---------------------------------------------------------------
+// --- 4 and 5 rows of one packed panel ------------------------------------------------------------
 
 INLINE void accumulate(vf acc[NV], vf x, const vf b[NV]) {
     PIN(x);
@@ -124,18 +125,20 @@ INLINE void run_quads(isize rows, const tile_args *t) {
         run.k = left - left % body;
         run.last = t->last && run.k == left;
         if (rows == 5)
-            body == 16 ? quad_tile_5x16(&run) : body == 4 ? quad_tile_5x4(&run) : quad_tile_5x1(&run);
+            (body == 16 ? quad_tile_5x16 : body == 4 ? quad_tile_5x4 : quad_tile_5x1)(&run);
         else
-            body == 16 ? quad_tile_4x16(&run) : body == 4 ? quad_tile_4x4(&run) : quad_tile_4x1(&run);
+            (body == 16 ? quad_tile_4x16 : body == 4 ? quad_tile_4x4 : quad_tile_4x1)(&run);
         run.a += A_TILE_FLOATS(rows, run.k);
         run.b += GEMM_NR * run.k;
     }
 }
 
-// --- 1..3 rows of one or several packed panels ------------------------------------------------------
+// --- 1..3 rows of one or several packed panels ---------------------------------------------------
 
-// The vector of B comes first in the product: it is used least, and the first factor is overwritten.
-INLINE void thin_step(const int rows, const int nv, vf *acc, const vf *x, const float *b, isize b_panel) {
+// The vector of B comes first in the product: it is used least, and the first factor is
+// overwritten.
+INLINE void thin_step(const int rows, const int nv, vf *acc, const vf *x, const float *b,
+                      isize b_panel) {
     UNROLL for (int j = 0; j < nv; j++) {
         vf bv = LD(b + j / NV * b_panel + j % NV * LANES);
         PIN(bv);

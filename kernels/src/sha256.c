@@ -4,7 +4,7 @@
 #define LEAF 256
 #define LEAF_BLOCKS ((1 + LEAF + 9 + 63) / 64)
 
-// --- the CPU ----------------------------------------------------------------------------------------
+// --- the CPU -------------------------------------------------------------------------------------
 
 #ifdef __x86_64__
 static const sha256_compress *compressor(void) {
@@ -22,13 +22,15 @@ static const sha256_compress *compressor(void) {
 static const sha256_compress *compressor(void) { return &sha256_portable; }
 #endif
 
-// --- messages ---------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------
 
 static const uint32_t initial_state[8] = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
 
-INLINE void copy(uint8_t *to, const uint8_t *from, isize bytes) { __builtin_memcpy(to, from, (size_t)bytes); }
+INLINE void copy(uint8_t *to, const uint8_t *from, isize bytes) {
+    __builtin_memcpy(to, from, (size_t)bytes);
+}
 
 INLINE void start(uint32_t state[8]) { copy((uint8_t *)state, (const uint8_t *)initial_state, 32); }
 
@@ -61,20 +63,22 @@ EXPORT(aivm_sha256) void aivm_sha256(const uint8_t *data, uint64_t bytes, uint8_
     finish(out, state);
 }
 
-// --- the tree ---------------------------------------------------------------------------------------
+// --- the tree ------------------------------------------------------------------------------------
 
 typedef struct {
     uint8_t bytes[32];
 } digest;
 
 // buffer = prefix || data, padded; returns its blocks.
-INLINE isize prefixed(uint8_t buffer[LEAF_BLOCKS * 64], uint8_t prefix, const uint8_t *data, isize bytes) {
+INLINE isize prefixed(uint8_t buffer[LEAF_BLOCKS * 64], uint8_t prefix, const uint8_t *data,
+                      isize bytes) {
     buffer[0] = prefix;
     copy(buffer + 1, data, bytes);
     return pad(buffer, 1 + bytes, (uint64_t)(1 + bytes));
 }
 
-static digest hash_one(const sha256_compress *compress, uint8_t prefix, const uint8_t *data, isize bytes) {
+static digest hash_one(const sha256_compress *compress, uint8_t prefix, const uint8_t *data,
+                       isize bytes) {
     uint8_t buffer[LEAF_BLOCKS * 64];
     uint32_t state[8];
     digest out;

@@ -1,5 +1,5 @@
-// SHA-256 compression with the x86 SHA extensions. One stream leaves half of their throughput unused
-// (a round pair waits for the one before), so two independent streams are interleaved.
+// SHA-256 compression with the x86 SHA extensions. One stream leaves half of their throughput
+// unused (a round pair waits for the one before), so two independent streams are interleaved.
 #include "sha256.h"
 
 #ifdef __x86_64__
@@ -17,7 +17,10 @@ INLINE SHA stream load_state(const uint32_t state[8]) {
     __m128i dcba = _mm_loadu_si128((const __m128i *)state);
     __m128i hgfe = _mm_loadu_si128((const __m128i *)(state + 4));
     __m128i cdab = _mm_shuffle_epi32(dcba, 0xb1), efgh = _mm_shuffle_epi32(hgfe, 0x1b);
-    return (stream){.abef = _mm_alignr_epi8(cdab, efgh, 8), .cdgh = _mm_blend_epi16(efgh, cdab, 0xf0)};
+    return (stream){
+        .abef = _mm_alignr_epi8(cdab, efgh, 8),
+        .cdgh = _mm_blend_epi16(efgh, cdab, 0xf0),
+    };
 }
 
 INLINE SHA void store_state(uint32_t state[8], const stream *s) {

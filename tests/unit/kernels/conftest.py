@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,7 +15,8 @@ from aivm import kernels
 from aivm.errors import EngineUnavailable
 
 Array = np.ndarray
-PAGE = 1 << 16
+PAGE = 1 << 16  # of wasm
+PROT_NONE = 0  # of mprotect(2)
 
 
 class Guest(Protocol):
@@ -27,19 +29,29 @@ class Guest(Protocol):
     def read(self, address: int, like: Array) -> Array: ...
 
 
+def _guarded(size: int) -> np.ndarray:
+    """Zeroed bytes that end where an unreadable page begins: one step beyond them is a crash."""
+    pages = -(-size // mmap.PAGESIZE)
+    mapping = mmap.mmap(-1, (pages + 1) * mmap.PAGESIZE)
+    whole = np.frombuffer(mapping, np.uint8)
+    guard = ctypes.c_void_p(whole.ctypes.data + pages * mmap.PAGESIZE)
+    assert ctypes.CDLL(None).mprotect(guard, ctypes.c_size_t(mmap.PAGESIZE), PROT_NONE) == 0
+    end = pages * mmap.PAGESIZE
+    return whole[end - size : end]
+
+
 class NativeGuest:
     word = np.dtype("<i8")
 
-    def __init__(self, target: str) -> None:
-        self.library = kernels.library(target)
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self.library = library
         self.kept: dict[int, Array] = {}
 
     def place(self, array: Array) -> int:
-        room = np.zeros(array.nbytes + 64, np.uint8)
-        start = -room.ctypes.data % 64
-        room[start : start + array.nbytes] = np.ascontiguousarray(array).view(np.uint8).ravel()
-        self.kept[room.ctypes.data + start] = room[start : start + array.nbytes]
-        return room.ctypes.data + start
+        room = _guarded(array.nbytes)
+        room[:] = np.ascontiguousarray(array).view(np.uint8).ravel()
+        self.kept[room.ctypes.data] = room
+        return room.ctypes.data
 
     def call(self, name: str, *arguments: int) -> int:
         function = getattr(self.library, name)
@@ -104,15 +116,20 @@ def _native_targets() -> list[str]:
 
 
 @pytest.fixture(params=_native_targets())
-def native_guest(request: pytest.FixtureRequest) -> NativeGuest:
-    return NativeGuest(request.param)
+def native_library(request: pytest.FixtureRequest) -> ctypes.CDLL:
+    return kernels.library(request.param)
+
+
+@pytest.fixture
+def native_guest(native_library: ctypes.CDLL) -> NativeGuest:
+    return NativeGuest(native_library)
 
 
 @pytest.fixture(params=[*_native_targets(), "wasm-none", "wasm-speed"])
 def guest(request: pytest.FixtureRequest, compiled: dict[str, Compiled]) -> Guest:
     if request.param in compiled:
         return WasmGuest(*compiled[request.param])
-    return NativeGuest(request.param)
+    return NativeGuest(kernels.library(request.param))
 
 
 class Product:
@@ -125,7 +142,7 @@ class Product:
         self.c_at = guest.place(self.c)
         a_at, b_at = self._place(a), self._place(b)
         panel = guest.call("aivm_panel_columns")
-        room = np.zeros(-(-b.shape[1] // panel) * panel * depth + 1, np.float32)
+        room = np.zeros(max(-(-b.shape[1] // panel) * panel * depth, 16), np.float32)
         packed_at = guest.place(room) if packed else 0
         fields: Sequence[int] = (a_at, *self._strides(a), packed_at, b_at, *self._strides(b))
         fields = (*fields, self.c_at, self.c.shape[1], depth, b.shape[1])
