@@ -123,7 +123,7 @@ contract GasTest is World {
         receipt.time = time();
         bytes memory signature = sign(HOT_KEY, staking.receiptDigest(receipt));
         assertTrue(staking.isSignedReceipt(receipt, signature), "signed");
-        _snap("staking: isSignedReceipt");
+        _snap("staking: isSignedReceipt, execution only");
     }
 
     function test_gasOfTheRegistry() public {
