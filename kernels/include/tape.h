@@ -48,6 +48,11 @@ INLINE void share(const machine *m, isize units, isize *first, isize *last) {
     *last = units * (m->worker + 1) / m->workers;
 }
 
+// Whether the host has asked to stop: a long step may then end early, on any worker.
+INLINE int is_cancelled(const machine *m) {
+    return __atomic_load_n(&m->state->cancel, __ATOMIC_RELAXED) != 0;
+}
+
 // A fused run of elementwise functions and row reductions, see rows.c.
 typedef struct {
     step head;

@@ -2,7 +2,8 @@
 #include "gemm.h"
 #include "tape.h"
 
-#define ROW_BLOCK 48  // rows of C that stay together: a whole number of every kernel's tile
+#define ROW_BLOCK 48         // rows of C that stay together: a whole number of every kernel's tile
+#define ROWS_AT_ONCE 384     // between two looks at whether to go on
 
 // Elements from the first matrix to matrix `index` of the batch.
 INLINE isize batch_offset(isize index, isize rank, const int64_t *sizes, const int64_t *steps) {
@@ -34,20 +35,27 @@ static gemm batch_matrix(const matmul_step *s, isize index) {
     };
 }
 
+// Rows [m0, m1) of columns [n0, n1), unless the host wants the run to stop: its results are then
+// never read.
+static void run_rectangle(const machine *m, const gemm *g, isize m0, isize m1, isize n0, isize n1) {
+    for (; m0 < m1; m0 += ROWS_AT_ONCE) {
+        if (is_cancelled(m)) return;
+        gemm_run(g, m0, smaller(m0 + ROWS_AT_ONCE, m1), n0, n1, (float *)m->scratch);
+    }
+}
+
 // A product with few rows and many columns is cut by columns, else by rows.
 static void run_one(const machine *m, const gemm *g, isize rows) {
     isize first, last;
     isize row_blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
     isize panels = (g->n + GEMM_NR - 1) / GEMM_NR;
-    float *scratch = (float *)m->scratch;
     if (row_blocks >= 4 * m->workers || row_blocks >= panels) {
         share(m, row_blocks, &first, &last);
-        if (first < last)
-            gemm_run(g, first * ROW_BLOCK, smaller(last * ROW_BLOCK, rows), 0, g->n, scratch);
+        run_rectangle(m, g, first * ROW_BLOCK, smaller(last * ROW_BLOCK, rows), 0, g->n);
     } else {
         share(m, panels, &first, &last);
         if (first < last)
-            gemm_run(g, 0, rows, first * GEMM_NR, smaller(last * GEMM_NR, g->n), scratch);
+            run_rectangle(m, g, 0, rows, first * GEMM_NR, smaller(last * GEMM_NR, g->n));
     }
 }
 
@@ -57,7 +65,7 @@ void run_matmul(const machine *m, const matmul_step *s) {
         share(m, batch, &first, &last);
         for (isize index = first; index < last; index++) {
             gemm g = batch_matrix(s, index);
-            gemm_run(&g, 0, (isize)s->m, 0, g.n, (float *)m->scratch);
+            run_rectangle(m, &g, 0, (isize)s->m, 0, g.n);
         }
         return;
     }

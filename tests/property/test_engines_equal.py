@@ -22,13 +22,13 @@ def check(seed: int, max_instructions: int) -> None:
 
 
 @given(seed=SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_random_programs(seed: int) -> None:
     check(seed, max_instructions=16)
 
 
 @given(seed=SEEDS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_long_random_programs(seed: int) -> None:
     check(seed, max_instructions=60)
 

@@ -71,8 +71,10 @@ class NativeMachine:
             raise TooLarge(
                 f"the program needs {size_bytes} bytes of memory, the limit is {self._limit_bytes}"
             )
-        # Room behind the end: a vector load may begin at the last elements of a buffer.
-        whole = np.empty(size_bytes + 2 * ALIGNMENT, np.uint8)
+        try:
+            whole = np.empty(size_bytes + ALIGNMENT, np.uint8)
+        except MemoryError as error:
+            raise TooLarge(f"no {size_bytes} bytes of memory for the program") from error
         skip = -whole.ctypes.data % ALIGNMENT
         self._block = whole[skip : skip + size_bytes]
         return int(self._block.ctypes.data)

@@ -94,6 +94,16 @@ def test_a_deadline_stops_a_run_but_not_the_next_one(name: str) -> None:
     executable.close()
 
 
+def test_a_deadline_stops_a_single_long_product(name: str) -> None:
+    rows = TensorType(DType.F32, (60_000, 256))
+    square = TensorType(DType.F32, (256, 256))
+    program = Program((rows, square), (), (MatMul((0, 1), rows),), (2,))
+    executable = open_engine(name, deadline_seconds=0.005).load(program, [])
+    with pytest.raises(DeadlineExceeded):
+        executable.run([np.ones((60_000, 256), np.float32), np.eye(256, dtype=np.float32)])
+    executable.close()
+
+
 def test_memory_is_capped(name: str) -> None:
     engine = open_engine(name, memory_limit_bytes=1 << 22)
     engine.load(products(1, 8), []).close()
