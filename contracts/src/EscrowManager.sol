@@ -255,13 +255,11 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
     }
 
     /// @inheritdoc IEscrowManager
-    function isSignedVoucher(
-        bytes32 channel,
-        uint64 sequence,
-        uint128 amount,
-        bytes32 job,
-        bytes calldata signature
-    ) external view returns (bool) {
+    function isSignedVoucher(bytes32 channel, uint64 sequence, uint128 amount, bytes32 job, bytes calldata signature)
+        external
+        view
+        returns (bool)
+    {
         address client = _requireKnown(channel).client;
         return _isSignedBy(client, voucherDigest(channel, sequence, amount, job), signature);
     }

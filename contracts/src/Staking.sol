@@ -146,7 +146,7 @@ contract Staking is IStaking, AccessControl, ReentrancyGuard, EIP712 {
         if (id - account.firstUnbonding >= MAX_UNBONDINGS) revert TooManyUnbondings(MAX_UNBONDINGS);
         uint128 leaving = SafeCast.toUint128(amount);
         uint64 withdrawableAt = uint64(block.timestamp) + UNBONDING_DELAY;
-        account.nextUnbonding = uint32(id) + 1;
+        account.nextUnbonding = uint32(id) + 1; // `id` was a uint32
         account.staked -= leaving;
         account.unbonding += leaving;
         account.unbondings[id] = Unbonding(leaving, withdrawableAt);
@@ -159,7 +159,9 @@ contract Staking is IStaking, AccessControl, ReentrancyGuard, EIP712 {
         Unbonding memory leaving = account.unbondings[id];
         if (leaving.amount == 0) revert UnknownUnbonding(msg.sender, id);
         uint256 withdrawableAt = Math.max(leaving.withdrawableAt, account.heldUntil);
-        if (block.timestamp < withdrawableAt) revert NotYetWithdrawable(uint64(withdrawableAt));
+        if (block.timestamp < withdrawableAt) {
+            revert NotYetWithdrawable(uint64(withdrawableAt)); // the larger of two uint64
+        }
         delete account.unbondings[id];
         account.unbonding -= leaving.amount;
         totalHeld -= leaving.amount;
@@ -311,7 +313,7 @@ contract Staking is IStaking, AccessControl, ReentrancyGuard, EIP712 {
 
     function _takeStaked(Account storage account, uint256 wanted) private returns (uint256 taken) {
         taken = Math.min(wanted, account.staked);
-        account.staked -= uint128(taken);
+        account.staked -= uint128(taken); // at most what it is taken from
     }
 
     function _takeUnbonding(Account storage account, uint256 wanted) private returns (uint256 taken) {
@@ -319,10 +321,10 @@ contract Staking is IStaking, AccessControl, ReentrancyGuard, EIP712 {
         for (uint256 id = account.firstUnbonding; id < next && taken < wanted; ++id) {
             Unbonding storage leaving = account.unbondings[id];
             uint256 part = Math.min(wanted - taken, leaving.amount);
-            leaving.amount -= uint128(part);
+            leaving.amount -= uint128(part); // at most what it is taken from
             taken += part;
         }
-        account.unbonding -= uint128(taken);
+        account.unbonding -= uint128(taken); // a sum of parts of it
         _skipGone(account);
     }
 

@@ -69,9 +69,7 @@ contract EscrowManagerTest is World {
     }
 
     function test_openNeedsTheMoney() public {
-        vm.expectRevert(
-            abi.encodeWithSignature("ERC20InsufficientAllowance(address,uint256,uint256)", escrow, 0, 5)
-        );
+        vm.expectRevert(abi.encodeWithSignature("ERC20InsufficientAllowance(address,uint256,uint256)", escrow, 0, 5));
         vm.prank(stranger);
         escrow.open(provider, MODEL, 5, 0, time() + 1);
     }
@@ -212,9 +210,7 @@ contract EscrowManagerTest is World {
         uint64 expiry = escrow.getChannel(id).expiry;
         vm.warp(expiry);
         assertEq(uint256(escrow.getChannel(id).status), uint256(ChannelStatus.Closing), "closing by itself");
-        vm.expectRevert(
-            abi.encodeWithSelector(IEscrowManager.NotYetRefundable.selector, id, expiry + CHALLENGE_PERIOD)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IEscrowManager.NotYetRefundable.selector, id, expiry + CHALLENGE_PERIOD));
         escrow.finalize(id);
         vm.warp(expiry + CHALLENGE_PERIOD);
         assertEq(uint256(escrow.finalize(id)), 10, "refund");
@@ -330,9 +326,7 @@ contract EscrowManagerTest is World {
         hostile.approve(address(escrow), 1_000);
         uint64 expiry = time() + 30 days;
 
-        hostile.attack(
-            address(escrow), abi.encodeCall(escrow.open, (provider, MODEL, 1, bytes32(uint256(1)), expiry))
-        );
+        hostile.attack(address(escrow), abi.encodeCall(escrow.open, (provider, MODEL, 1, bytes32(uint256(1)), expiry)));
         bytes32 id = openChannel(100);
         _refused(hostile);
         hostile.attack(address(escrow), abi.encodeCall(escrow.topUp, (id, 1)));

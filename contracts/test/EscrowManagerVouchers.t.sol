@@ -309,6 +309,8 @@ contract EscrowManagerVouchersTest is World {
     }
 
     function _word(bytes memory data, uint256 offset) private pure returns (bytes32 word) {
-        for (uint256 i = 0; i < 32; ++i) word |= bytes32(data[offset + i]) >> (8 * i);
+        for (uint256 i = 0; i < 32; ++i) {
+            word |= bytes32(data[offset + i]) >> (8 * i);
+        }
     }
 }

@@ -235,9 +235,7 @@ contract StakingTest is World {
         uint64 probe = since[0] + offset % 20_000;
         for (uint256 i = 0; i < keys.length; ++i) {
             uint64 end = i + 1 < keys.length ? since[i + 1] + overlap : type(uint64).max;
-            assertTrue(
-                staking.isHotKey(provider, keys[i], probe) == (probe >= since[i] && probe < end), vm.toString(i)
-            );
+            assertTrue(staking.isHotKey(provider, keys[i], probe) == (probe >= since[i] && probe < end), vm.toString(i));
         }
     }
 
@@ -313,7 +311,9 @@ contract StakingTest is World {
 
     function test_pendingUnbondingsAreBounded() public {
         _stake(100);
-        for (uint256 i = 0; i < 16; ++i) assertEq(_unbond(1), i, "id");
+        for (uint256 i = 0; i < 16; ++i) {
+            assertEq(_unbond(1), i, "id");
+        }
         vm.expectRevert(abi.encodeWithSelector(IStaking.TooManyUnbondings.selector, 16));
         _unbond(1);
         pass(UNBONDING_DELAY);

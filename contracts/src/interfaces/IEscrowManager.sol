@@ -159,13 +159,10 @@ interface IEscrowManager {
         returns (bytes32);
 
     /// @notice Whether `signature` is the client's under this voucher, redeemed or not (the dispute game asks).
-    function isSignedVoucher(
-        bytes32 channel,
-        uint64 sequence,
-        uint128 amount,
-        bytes32 job,
-        bytes calldata signature
-    ) external view returns (bool);
+    function isSignedVoucher(bytes32 channel, uint64 sequence, uint128 amount, bytes32 job, bytes calldata signature)
+        external
+        view
+        returns (bool);
 
     function token() external view returns (IERC20);
     function registry() external view returns (IModelRegistry);

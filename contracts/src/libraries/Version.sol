@@ -18,8 +18,7 @@ library Version {
             sum = (sum << 32) | number;
             start = end + 1;
         }
-        // forge-lint: disable-next-line(unsafe-typecast): three numbers below 10^9 < 2^32
-        return (start == version.length + 1, uint96(sum));
+        return (start == version.length + 1, uint96(sum)); // three numbers below 10^9 < 2^32
     }
 
     /// @return number What the digits from `start` on mean.

@@ -36,7 +36,9 @@ contract StakingInvariants is World {
 
     function invariant_theBalanceIsTheSumOfStakes() public view {
         uint256 sum = 0;
-        for (uint256 i = 0; i < 3; ++i) sum += staking.slashable(handler.providers(i));
+        for (uint256 i = 0; i < 3; ++i) {
+            sum += staking.slashable(handler.providers(i));
+        }
         assertEq(token.balanceOf(address(staking)), sum, "balance");
         assertEq(staking.totalHeld(), sum, "totalHeld");
     }

@@ -16,17 +16,38 @@ contract ModelNameTest is Test {
 
     function test_refuses() public pure {
         string[19] memory bad = [
-            "", "/", "a", "a/", "/a", "a//b", "a/b/c", "a/b/", "A/b", "a/B", "a b/c", ".a/b", "a/.b", "a/..", "-a/b",
-            "a/_b", unicode"ä/b", string.concat(SIXTY_FOUR, "a/b"), string.concat("a/", SIXTY_FOUR, "a")
+            "",
+            "/",
+            "a",
+            "a/",
+            "/a",
+            "a//b",
+            "a/b/c",
+            "a/b/",
+            "A/b",
+            "a/B",
+            "a b/c",
+            ".a/b",
+            "a/.b",
+            "a/..",
+            "-a/b",
+            "a/_b",
+            unicode"ä/b",
+            string.concat(SIXTY_FOUR, "a/b"),
+            string.concat("a/", SIXTY_FOUR, "a")
         ];
-        for (uint256 i = 0; i < bad.length; ++i) assertEq(ModelName.slashOf(bytes(bad[i])), 0, bad[i]);
+        for (uint256 i = 0; i < bad.length; ++i) {
+            assertEq(ModelName.slashOf(bytes(bad[i])), 0, bad[i]);
+        }
     }
 
     /// Against the rule written down character by character.
     function testFuzz_agreesWithTheRule(bytes memory name, uint256 seed) public pure {
         bytes memory alphabet = "az09-_./AZ`{:@,^ ~";
         if (seed % 4 != 0) {
-            for (uint256 i = 0; i < name.length; ++i) name[i] = alphabet[uint8(name[i]) % alphabet.length];
+            for (uint256 i = 0; i < name.length; ++i) {
+                name[i] = alphabet[uint8(name[i]) % alphabet.length];
+            }
         }
         if (seed % 2 == 0 && name.length > 2) name[name.length / 2] = "/";
         (bool good, uint256 slash) = _rule(name);

@@ -8,8 +8,22 @@ import {vm} from "../support/Vm.sol";
 contract VersionTest is Test {
     function test_refuses() public pure {
         string[16] memory bad = [
-            "", "1", "1.", "1.2", "1.2.", "1.2.3.", "1.2.3.4", "01.2.3", "1.02.3", "1.2.00", ".1.2", "1..2", "v1.2.3",
-            "1.2.3-rc1", " 1.2.3", "1.2.1000000000"
+            "",
+            "1",
+            "1.",
+            "1.2",
+            "1.2.",
+            "1.2.3.",
+            "1.2.3.4",
+            "01.2.3",
+            "1.02.3",
+            "1.2.00",
+            ".1.2",
+            "1..2",
+            "v1.2.3",
+            "1.2.3-rc1",
+            " 1.2.3",
+            "1.2.1000000000"
         ];
         for (uint256 i = 0; i < bad.length; ++i) {
             (bool valid,) = Version.parse(bytes(bad[i]));
@@ -26,7 +40,9 @@ contract VersionTest is Test {
 
     function testFuzz_hasOneSpelling(bytes memory text) public pure {
         bytes memory alphabet = "0123456789..";
-        for (uint256 i = 0; i < text.length; ++i) text[i] = alphabet[uint8(text[i]) % alphabet.length];
+        for (uint256 i = 0; i < text.length; ++i) {
+            text[i] = alphabet[uint8(text[i]) % alphabet.length];
+        }
         (bool valid, uint96 order) = Version.parse(text);
         if (!valid) return;
         uint256 sum = order;
