@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aivm import errors
-from aivm.errors import DeadlineExceeded, EngineUnavailable
+from aivm import errors, host
+from aivm.errors import AivmError, DeadlineExceeded, EngineUnavailable
 from aivm.provider import frames
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class WorkerProcess:
         self._models: set[str] = set()
 
     async def run(self, model: str, path: Path, entry: str, inputs: Sequence[bytes]) -> list[bytes]:
-        """Outputs of one run, as raw bytes; ConnectionError if the worker died."""
+        """Outputs of one run, as raw bytes; ConnectionError if the worker died or babbles."""
         await self._ensure_started()
         if model not in self._models:
             await self._ask({"op": "open", "model": model, "path": str(path)}, [])
@@ -57,6 +57,8 @@ class WorkerProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LARGE,
+            start_new_session=True,  # Ctrl-C is for the agent, which lets running jobs finish
+            preexec_fn=host.die_with_parent(),
         )
 
     async def _ask(self, header: dict[str, Any], blobs: Sequence[bytes]) -> list[bytes]:
@@ -69,6 +71,8 @@ class WorkerProcess:
             answer, results = await frames.read_async(process.stdout)
         except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError) as error:
             raise ConnectionError("the worker died") from error
+        except (ValueError, KeyError) as error:
+            raise ConnectionError("the worker wrote something that is no frame") from error
         if "error" in answer:
             raise errors.from_json(answer["error"], errors.InternalError)
         return results
@@ -116,15 +120,18 @@ class WorkerPool:
             try:
                 async with asyncio.timeout(self._deadline_seconds):
                     return await worker.run(model, path, entry, inputs)
-            except ConnectionError:
-                log.warning("a worker died (attempt %d)", attempt)
+            except AivmError:
+                raise  # the worker's own answer: it is in step
+            except ConnectionError as error:
+                log.warning("%s (attempt %d)", error, attempt)
+                await worker.stop()
             except TimeoutError:
                 await worker.stop()
                 raise DeadlineExceeded(
                     f"the run did not end within {self._deadline_seconds:g} s"
                 ) from None
-            except asyncio.CancelledError:
-                # The answer would arrive later and be taken for the next job's.
+            except BaseException:
+                # Cancelled, or not understood: what it still writes must not answer the next job.
                 await worker.stop()
                 raise
         raise EngineUnavailable("the worker died twice on this job", hint="See the agent's log.")

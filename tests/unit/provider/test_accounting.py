@@ -29,7 +29,7 @@ OWNER = Account(b"\x01" * 32).address
 ESCROW = Domain(31337, "0x" + "e5" * 20)
 MODEL = b"m" * 32
 DEPOSIT = 40
-CHANNELS = (b"a" * 32, b"b" * 32)
+CHANNELS = (b"a" * 32,)  # more would only dilute the search
 
 
 @dataclass
@@ -110,9 +110,9 @@ class Accounting(RuleBasedStateMachine):
 
     @rule(
         channel=st.sampled_from(CHANNELS),
-        sequence=st.integers(0, 12),
-        amount=st.integers(0, DEPOSIT + 2),
-        price=st.integers(1, 9),
+        sequence=st.integers(0, 5),
+        amount=st.sampled_from([0, 4, 5, 10, 15, DEPOSIT, DEPOSIT + 1]),
+        price=st.sampled_from([1, 5]),
         variant=st.integers(0, 1),
     )
     def admit(self, channel: bytes, sequence: int, amount: int, price: int, variant: int) -> None:
@@ -183,4 +183,4 @@ class Accounting(RuleBasedStateMachine):
 
 
 TestAccounting = Accounting.TestCase
-TestAccounting.settings = settings(max_examples=60, stateful_step_count=25)
+TestAccounting.settings = settings(max_examples=50, stateful_step_count=30)
