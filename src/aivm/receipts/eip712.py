@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -39,18 +39,23 @@ class Domain:
         object.__setattr__(self, "contract", checked_address(self.contract))
         encode_field("uint256", self.chain_id)
 
-    @cached_property
+    @property
     def separator(self) -> bytes:
         """The EIP-712 domain separator."""
-        return bytes(
-            keccak(
-                type_hash("EIP712Domain", _DOMAIN_FIELDS)
-                + keccak(_NAME.encode())
-                + keccak(_VERSION.encode())
-                + encode_field("uint256", self.chain_id)
-                + encode_field("address", self.contract)
-            )
+        return _separator(self.chain_id, self.contract)
+
+
+@lru_cache(maxsize=64)
+def _separator(chain_id: int, contract: str) -> bytes:
+    return bytes(
+        keccak(
+            type_hash("EIP712Domain", _DOMAIN_FIELDS)
+            + keccak(_NAME.encode())
+            + keccak(_VERSION.encode())
+            + encode_field("uint256", chain_id)
+            + encode_field("address", contract)
         )
+    )
 
 
 @lru_cache(maxsize=16)

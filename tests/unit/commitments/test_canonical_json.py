@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aivm.commitments import canonical_json
 from aivm.errors import MalformedPackage
@@ -74,3 +77,26 @@ def test_brackets_in_strings_do_not_count_as_depth() -> None:
     assert len(canonical_json.parse(text, MalformedPackage)[0]) == 201
     nested = b"[" * 32 + b"]" * 32
     assert canonical_json.parse(nested, MalformedPackage) != 0
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+        ),
+        max_leaves=16,
+    )
+)
+def test_the_quick_spelling_is_the_standard_one(value: object) -> None:
+    try:
+        written = canonical_json.dumps(value, MalformedPackage)
+    except MalformedPackage:
+        return  # a string that is not NFC
+    assert written == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [1.5, 2**53, {1: "a"}, {"a": (1, 2)}, float("nan")])
+def test_what_would_be_read_differently_is_not_written(value: object) -> None:
+    with pytest.raises(MalformedPackage):
+        canonical_json.dumps(value, MalformedPackage)
