@@ -37,9 +37,13 @@ from aivm.numerics.dtypes import DType
 from aivm.numerics.formats import FORMAT_OF, is_nan
 
 # A result may grow to this size when it is computed now; beyond, only if its operands were as big,
-# so that folding never makes a package larger.
+# so that folding does not make a package larger. All such results together are bounded by a budget
+# in proportion to the constants of the model, or a small file could fill the memory.
 SMALL_BYTES = 64 * 1024
+FOLDED_BYTES_PER_BYTE = 4
 MAX_INSTRUCTIONS = 1_000_000
+# Functions that call functions could otherwise expand without end, and leave no instruction.
+MAX_LOWERED_NODES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,14 @@ class Builder:
         self.entries: list[Entry] = []
         self._instructions: dict[Instruction, Value] = {}
         self._constants: dict[tuple[TensorType, bytes], int] = {}
+        self._budget_bytes = 0
+        self._lowered_nodes = 0
+
+    def count_node(self) -> None:
+        """One more node was lowered; raises Unsupported beyond the limit."""
+        self._lowered_nodes += 1
+        if self._lowered_nodes > MAX_LOWERED_NODES:
+            raise Unsupported(f"the model expands to over {MAX_LOWERED_NODES} nodes")
 
     # --- values -------------------------------------------------------------------------------
 
@@ -78,6 +90,7 @@ class Builder:
     def constant(self, array: Array, dtype: DType | None = None) -> Value:
         """A value known now; `dtype` says what uint16 bits mean (F16, BF16)."""
         dtype = dtype_of(array) if dtype is None else dtype
+        self._budget_bytes += FOLDED_BYTES_PER_BYTE * array.nbytes
         return Value(checked_type(dtype, array.shape), array=array)
 
     def scalar(self, value: float, dtype: DType) -> Value:
@@ -298,11 +311,17 @@ class Builder:
         if len(arrays) != len(operands):
             return None
         instruction = make(tuple(range(len(operands))))
-        allowed = max(SMALL_BYTES, sum(value.type.size_bytes for value in operands))
-        if instruction.type.size_bytes > allowed:
+        size = instruction.type.size_bytes
+        large = size > SMALL_BYTES
+        if large and size > min(
+            self._budget_bytes, sum(value.type.size_bytes for value in operands)
+        ):
             return None
         array = evaluate(instruction, [value.type for value in operands], arrays)
-        return None if array is None else Value(instruction.type, array=array)
+        if array is None:
+            return None
+        self._budget_bytes -= size if large else 0
+        return Value(instruction.type, array=array)
 
 
 def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ open files that the model names.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import onnx
@@ -145,10 +146,10 @@ def _check_tensor(tensor: TensorProto) -> None:
 
 def _graphs(model: ModelProto) -> Iterator[GraphProto]:
     """The main graph, the bodies of functions (as graphs) and every subgraph, outermost first."""
-    pending = [(model.graph, 0)]
+    pending = deque([(model.graph, 0)])
     pending += [(GraphProto(node=function.node), 0) for function in model.functions]
     while pending:
-        graph, depth = pending.pop(0)
+        graph, depth = pending.popleft()
         if depth > _MAX_NESTING:
             raise UnsupportedModel(f"subgraphs nest deeper than {_MAX_NESTING}")
         yield graph

@@ -37,6 +37,16 @@ _TYPED_FIELDS = {
 }
 
 
+# Tables (of indices, weights, divisors) that rules work out place by place.
+MAX_TABLE_PLACES = 2**22
+
+
+def check_table(places: int) -> None:
+    """Raises Unsupported for a table that would take too long to work out."""
+    if places > MAX_TABLE_PLACES:
+        raise Unsupported(f"it needs a table of {places} places, over {MAX_TABLE_PLACES}")
+
+
 def onnx_type_name(element_type: int) -> str:
     """`FLOAT`, `INT64`...; a number that ONNX does not define is shown as it is."""
     try:

@@ -87,6 +87,7 @@ class Translator:
         wanted: Sequence[bool],
         scope: Scope,
     ) -> Sequence[Value | None]:
+        self.build.count_node()
         domain = domain_of(proto.domain)
         local = self.functions.get((domain, proto.op_type, proto.overload))
         if local is not None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from aivm.compiler import compile_model, inspect_model
+from aivm.compiler import builder, compile_model, inspect_model
 from aivm.errors import AivmError, InternalError, MalformedModel, UnsupportedModel
 
 
@@ -208,13 +208,60 @@ def test_functions_that_the_model_brings_are_expanded():
 
 def test_subgraphs_that_nest_too_deep():
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "inner", [], [output])
+    leaf = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "leaf", [], [output])
+    graph = leaf
     for _ in range(30):
-        choice = helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=graph)
+        choice = helper.make_node("If", ["c"], ["y"], then_branch=graph, else_branch=leaf)
         graph = helper.make_graph([choice], "outer", [], [output])
-        if graph.ByteSize() > 1 << 20:
-            break
     model = small_model()
     model.graph.node.append(graph.node[0])
-    with pytest.raises(AivmError):
-        compile_model(model, {"x": (4, 3)})
+    refused(model, UnsupportedModel, "nest deeper")
+
+
+def test_functions_that_expand_without_end(monkeypatch):
+    """Each calls the one before it twice: 2^22 nodes out of a small file."""
+    model = small_model()
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    opsets = [helper.make_opsetid("local", 1), helper.make_opsetid("", 17)]
+    for level in range(22):
+        inner = (
+            {"op_type": f"F{level - 1}", "domain": "local"} if level else {"op_type": "Identity"}
+        )
+        body = [
+            helper.make_node(inputs=["a"], outputs=["b"], **inner),
+            helper.make_node(inputs=["b"], outputs=["c"], **inner),
+        ]
+        model.functions.append(
+            helper.make_function("local", f"F{level}", ["a"], ["c"], body, opsets)
+        )
+    model.graph.node[2].op_type, model.graph.node[2].domain = "F21", "local"
+    monkeypatch.setattr(builder, "MAX_LOWERED_NODES", 1000)
+    refused(model, UnsupportedModel, "expands to over")
+
+
+def test_constants_that_would_fill_the_memory():
+    """Joined with itself fourteen times, a constant of 16 bytes would have 4 GiB."""
+    model = small_model()
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(4, np.float32), "c0"))
+    for level in range(14):
+        model.graph.node.append(
+            helper.make_node("Concat", [f"c{level}"] * 4, [f"c{level + 1}"], axis=0)
+        )
+    model.graph.node.append(helper.make_node("ReduceSum", ["c14"], ["total"]))
+    model.graph.output.append(helper.make_tensor_value_info("total", TensorProto.FLOAT, [1]))
+    compiled = compile_model(model, {"x": (4, 3)})
+    assert sum(constant.nbytes for constant in compiled.constants) < 1 << 20
+
+
+@pytest.mark.parametrize("operator", ["Resize", "Pad"])
+def test_tables_that_would_take_for_ever(operator):
+    model = small_model()
+    if operator == "Resize":
+        constant = numpy_helper.from_array(np.array([1, 2e9], np.float32), "k")
+        node = helper.make_node("Resize", ["sum", "", "k"], ["positive"])
+    else:
+        constant = numpy_helper.from_array(np.array([0, 0, 0, 2**32 - 9]), "k")
+        node = helper.make_node("Pad", ["sum", "k"], ["positive"], mode="edge")
+    model.graph.initializer.append(constant)
+    model.graph.node[2].CopyFrom(node)
+    refused(model, UnsupportedModel, "table of")

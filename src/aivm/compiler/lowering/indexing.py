@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from math import prod
 
-import numpy as np
-
 from aivm.compiler.builder import Builder
 from aivm.compiler.lowering.joining import cut
 from aivm.compiler.node import Node, normalised_axis
 from aivm.compiler.refusals import Malformed
 from aivm.compiler.registry import operator
+from aivm.compiler.tensors import checked_type
 from aivm.compiler.values import Value
 from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
@@ -88,7 +87,7 @@ def gather_nd(node: Node) -> Value:
     named, rest = data.shape[batch : batch + depth], data.shape[batch + depth :]
     groups, rows = prod(data.shape[:batch]), prod(index.shape[batch:-1])
     total = groups * prod(named)
-    flat = build.constant(np.zeros(index.shape[:-1], np.int64))
+    flat = build.fill(checked_type(DType.I64, index.shape[:-1]), 0)
     for place, size in enumerate(named):
         column = build.reshape(cut(build, index, index.rank - 1, place, 1), index.shape[:-1])
         offset = _offset(build, column, size, prod(named[place + 1 :]), total)

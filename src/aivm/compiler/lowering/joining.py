@@ -11,6 +11,7 @@ from aivm.compiler.builder import Builder
 from aivm.compiler.node import Node, normalised_axes, normalised_axis
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import operator
+from aivm.compiler.tensors import check_table
 from aivm.compiler.values import Value
 from aivm.isa.instructions import MAX_OPERANDS
 
@@ -51,7 +52,7 @@ def split(node: Node) -> list[Value | None]:
     sizes = node.known_integers(1) if node.optional(1) is not None else node.integers("split")
     total = value.shape[axis]
     if sizes is None:
-        sizes = _equal_parts(total, node.integer("num_outputs", len(node.wanted)))
+        sizes = _equal_parts(total, len(node.wanted))
     if sum(sizes) != total or len(sizes) != len(node.wanted) or any(s < 0 for s in sizes):
         raise Malformed(f"{total} places cannot be split into {sizes}")
     starts = [0, *accumulate(sizes)]
@@ -63,8 +64,6 @@ def split(node: Node) -> list[Value | None]:
 
 def _equal_parts(total: int, count: int) -> list[int]:
     """Equal parts, of which the last may be smaller."""
-    if count < 1:
-        raise Malformed("a tensor cannot be split into no parts")
     part = -(-total // count)
     return [min(part, max(0, total - part * place)) for place in range(count)]
 
@@ -174,6 +173,9 @@ def _pad_from_itself(
 ) -> Value:
     """reflect, edge and wrap: the padding is taken from the tensor, by a constant index."""
     size = value.shape[axis]
+    check_table(before + size + after)
+    if before + size + after < 0:
+        raise Malformed(f"pads cut more than there is of shape {value.shape}")
     places = np.arange(-before, size + after, dtype=np.int64)
     if size == 0 and places.size:
         raise Malformed(f"an empty axis cannot be padded in mode {mode!r}")

@@ -7,12 +7,14 @@ from math import prod
 
 import numpy as np
 
+from aivm.commitments import Array
 from aivm.compiler.builder import Builder
 from aivm.compiler.lowering.reduction import lowest_or_highest, mean_over, over
 from aivm.compiler.lowering.windows import Axis, read_axes, windows
 from aivm.compiler.node import Node
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import operator
+from aivm.compiler.tensors import check_table
 from aivm.compiler.values import Value
 from aivm.isa.opcodes import Function, Reduction
 
@@ -55,16 +57,16 @@ def average_pool(node: Node) -> Value:
     return build.map(Function.DIV, total, build.cast(build.constant(divisor), value.dtype))
 
 
-def _divisor(
-    axes: Sequence[Axis], *, padding: bool
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _divisor(axes: Sequence[Axis], *, padding: bool) -> Array:
     """For each window place the number of taps that count; a scalar where all are equal."""
-    counts = np.ones((), dtype=np.int64)
-    for axis in axes:
-        counts = counts[..., None] * np.array(axis.counts(padding=padding), dtype=np.int64)
-    if counts.size and (counts == counts.flat[0]).all():
-        counts = np.array(counts.flat[0])
-    return np.asarray(counts, dtype=np.float32)
+    counts = [axis.counts(padding=padding) for axis in axes]
+    if all(len(set(line)) == 1 for line in counts):
+        return np.array(prod(line[0] for line in counts), dtype=np.float32)
+    check_table(prod(len(line) for line in counts))
+    table: Array = np.ones((), dtype=np.int64)
+    for line in counts:
+        table = np.multiply(table[..., None], np.array(line, dtype=np.int64))
+    return table.astype(np.float32)
 
 
 @operator("LpPool", since=2)

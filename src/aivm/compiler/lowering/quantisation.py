@@ -10,7 +10,7 @@ from aivm.compiler.lowering.linear import integer_product, product
 from aivm.compiler.node import Node, normalised_axis
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import operator
-from aivm.compiler.tensors import dtype_of_onnx
+from aivm.compiler.tensors import check_table, dtype_of_onnx
 from aivm.compiler.values import Value
 from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
@@ -61,6 +61,7 @@ def _along_axis(node: Node, parameter: Value, value: Value) -> Value:
     if block:
         if parameter.rank != value.rank or -(-value.shape[axis] // block) != parameter.shape[axis]:
             raise Malformed(f"blocks of {block} do not fit shapes {value.shape}, {parameter.shape}")
+        check_table(value.shape[axis])
         places = np.arange(value.shape[axis], dtype=np.int64) // block
         return node.build.gather(parameter, node.build.constant(places), axis)
     if parameter.shape != (value.shape[axis],):

@@ -15,6 +15,7 @@ import numpy as np
 from aivm.compiler.node import Node, normalised_axes
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import operator
+from aivm.compiler.tensors import check_table
 from aivm.compiler.values import Value
 from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
@@ -212,6 +213,7 @@ def _resized(node: Node, value: Value, axes: dict[int, _Axis], filtering: _Filte
 def _resized_axis(node: Node, value: Value, number: int, axis: _Axis, filtering: _Filter) -> Value:
     """The taps of all result places, as index and weight vectors: their weighted sum."""
     build = node.build
+    check_table(axis.result * max(1, ceil(1 / axis.scale) if filtering.antialias else 1))
     taps = [filtering.taps(axis, place) for place in range(axis.result)]
     if filtering.coordinates == "tf_crop_and_resize":
         _refuse_extrapolation(taps, axis)

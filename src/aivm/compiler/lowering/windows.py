@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aivm.compiler.builder import Builder
 from aivm.compiler.node import Node
 from aivm.compiler.refusals import Malformed
+from aivm.compiler.tensors import check_table
 from aivm.compiler.values import Value
 
 
@@ -35,6 +36,7 @@ class Axis:
 
     def counts(self, *, padding: bool) -> list[int]:
         """Taps of each window that fall on the axis (with its padding, if that counts)."""
+        check_table(self.windows * self.kernel)
         low = -self.before if padding else 0
         high = self.size + (self.after if padding else 0)
         return [
