@@ -74,9 +74,8 @@ class Agent:
         # The same job asked for twice at once runs once; both callers get the one answer.
         self._running: dict[bytes, asyncio.Future[Job]] = {}
 
-    async def infer(self, reference: str, request: Message) -> Message:
+    async def infer(self, served: ServedModel, request: Message) -> Message:
         """Answer one request. Raises AivmError; then nothing was charged."""
-        served = self.catalog.find(reference)
         offer, tensors = served.choose(request.tensors)
         if unknown := set(request.outputs) - set(offer.output_names):
             raise WrongTensor(f"{min(unknown)!r} is not an output of {served.name}")

@@ -95,12 +95,14 @@ class Catalog:
         self._by_id[package.model_id] = served
         return served
 
-    def find(self, reference: str) -> ServedModel:
-        """By model id (hexadecimal) or by name. Raises NotFound."""
+    def find(self, reference: str, version: str = "") -> ServedModel:
+        """By model id (hexadecimal) or by name, and by version if one is given. Raises NotFound."""
         for model_id, served in self._by_id.items():
-            if reference in (model_id.hex(), served.name):
+            named = reference in (model_id.hex(), served.name)
+            if named and version in ("", served.package.manifest.version):
                 return served
-        raise NotFound(f"this provider does not serve {reference!r}")
+        asked = f"{reference}:{version}" if version else reference
+        raise NotFound(f"this provider does not serve {asked!r}")
 
 
 def _described(name: str, dtype: str, shape: tuple[int, ...]) -> str:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 AGENT = web.AppKey("agent", Agent)
 SERVER_NAME = "aivm"
 EXTENSIONS = ["binary_tensor_data"]
+# A name has a slash in it, so it ends where a version or the verb begins.
+_MODEL = "/v2/models/{model:.+?}{version:(?:/versions/[^/]+)?}"
 
 
 def make_app(agent: Agent) -> web.Application:
@@ -39,9 +41,9 @@ def make_app(agent: Agent) -> web.Application:
             web.get("/v2", _server_metadata),
             web.get("/v2/health/live", _healthy),
             web.get("/v2/health/ready", _ready),
-            web.get("/v2/models/{model:.+}/ready", _model_ready),
-            web.post("/v2/models/{model:.+}/infer", _infer),
-            web.get("/v2/models/{model:.+}", _model_metadata),
+            web.get(f"{_MODEL}/ready", _model_ready),
+            web.post(f"{_MODEL}/infer", _infer),
+            web.get(_MODEL, _model_metadata),
             web.get("/aivm/v1/provider", _terms),
         ]
     )
@@ -78,7 +80,7 @@ async def _infer(request: web.Request) -> web.Response:
     message = decode_request(
         body, request.headers.get(HEADER_LENGTH), max_bytes=agent.terms.max_request_bytes
     )
-    answer = await agent.infer(request.match_info["model"], message)
+    answer = await agent.infer(_served(request), message)
     encoded, headers = encode_response(answer)
     return web.Response(body=encoded, headers=headers)
 
@@ -98,13 +100,18 @@ async def _ready(request: web.Request) -> web.Response:
 
 
 async def _model_ready(request: web.Request) -> web.Response:
-    request.app[AGENT].catalog.find(request.match_info["model"])
+    _served(request)
     return web.Response()
 
 
 async def _model_metadata(request: web.Request) -> web.Response:
-    served = request.app[AGENT].catalog.find(request.match_info["model"])
-    return web.json_response(_metadata(served))
+    return web.json_response(_metadata(_served(request)))
+
+
+def _served(request: web.Request) -> ServedModel:
+    """The model that the path names. Raises NotFound."""
+    version = request.match_info["version"].removeprefix("/versions/")
+    return request.app[AGENT].catalog.find(request.match_info["model"], version)
 
 
 def _metadata(served: ServedModel) -> dict[str, Any]:
