@@ -122,6 +122,7 @@ def outcome(case: Case) -> str:
     return "passed"
 
 
+@pytest.mark.timeout(300)  # all engines, one after the other
 @pytest.mark.filterwarnings("ignore")  # the suite's generators divide by zero on purpose
 def test_every_node_test_of_plain_dtypes_passes_or_is_refused(capsys):
     outcomes = {
