@@ -34,15 +34,23 @@ contract EscrowInvariants is World {
         bytes4[] selectors;
     }
 
-    function invariant_theBalanceIsWhatChannelsAndTillsHold() public view {
+    /// One campaign for all: each would see the same histories.
+    function invariant_escrow() public view {
+        _theBalanceIsWhatChannelsAndTillsHold();
+        _moneyInIsMoneyOutPlusMoneyHeld();
+        _eachChannelIsSound();
+        _tillsHoldWhatChannelsRedeemed();
+    }
+
+    function _theBalanceIsWhatChannelsAndTillsHold() private view {
         assertEq(token.balanceOf(address(escrow)), _held(), "balance");
     }
 
-    function invariant_moneyInIsMoneyOutPlusMoneyHeld() public view {
+    function _moneyInIsMoneyOutPlusMoneyHeld() private view {
         assertEq(handler.deposited(), handler.refunded() + handler.paidOut() + _held(), "money");
     }
 
-    function invariant_eachChannelIsSound() public view {
+    function _eachChannelIsSound() private view {
         for (uint256 i = 0; i < handler.channelCount(); ++i) {
             Channel memory channel = escrow.getChannel(handler.channels(i));
             assertTrue(channel.redeemed <= channel.deposit, "redeemed more than deposited");
@@ -54,7 +62,7 @@ contract EscrowInvariants is World {
         }
     }
 
-    function invariant_tillsHoldWhatChannelsRedeemed() public view {
+    function _tillsHoldWhatChannelsRedeemed() private view {
         uint256 fromChannels = 0;
         uint256 inTills = 0;
         for (uint256 i = 0; i < handler.channelCount(); ++i) {

@@ -34,7 +34,14 @@ contract StakingInvariants is World {
         bytes4[] selectors;
     }
 
-    function invariant_theBalanceIsTheSumOfStakes() public view {
+    /// One campaign for all: each would see the same histories.
+    function invariant_staking() public view {
+        _theBalanceIsTheSumOfStakes();
+        _aSlashedStakeIsNeverWithdrawn();
+        _unbondingIsTheSumOfItsEntries();
+    }
+
+    function _theBalanceIsTheSumOfStakes() private view {
         uint256 sum = 0;
         for (uint256 i = 0; i < 3; ++i) {
             sum += staking.slashable(handler.providers(i));
@@ -43,7 +50,7 @@ contract StakingInvariants is World {
         assertEq(staking.totalHeld(), sum, "totalHeld");
     }
 
-    function invariant_aSlashedStakeIsNeverWithdrawn() public view {
+    function _aSlashedStakeIsNeverWithdrawn() private view {
         uint256 slashed = 0;
         for (uint256 i = 0; i < 3; ++i) {
             address who = handler.providers(i);
@@ -57,7 +64,7 @@ contract StakingInvariants is World {
         assertEq(slashed, handler.awarded() + handler.burned(), "slashed = awarded + burned");
     }
 
-    function invariant_unbondingIsTheSumOfItsEntries() public view {
+    function _unbondingIsTheSumOfItsEntries() private view {
         for (uint256 i = 0; i < 3; ++i) {
             address who = handler.providers(i);
             (uint256 first, uint256 next) = staking.unbondingRange(who);
