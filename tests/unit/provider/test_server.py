@@ -365,7 +365,7 @@ async def test_a_worker_that_gives_too_few_outputs_is_a_defect_and_charges_nothi
     assert bench.journal.counts() == {"failed": 1}
 
 
-# --- Triton's own client ---------------------------------------------------------------------------
+# --- Triton's own client -------------------------------------------------------------------------
 
 
 def triton_inputs(given: dict[str, Any], *, binary: bool) -> list[Any]:
