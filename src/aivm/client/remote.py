@@ -78,7 +78,8 @@ class AsyncClient:
 
     async def verdict(self, inference: Inference) -> Verdict:
         """Every check on an inference, re-execution included, without judging it."""
-        package = await self.buyer.models.package(inference.model)
+        # By its id: the name may mean a newer release by now.
+        package = await self.buyer.models.package(inference.receipt.receipt.model.hex())
         local = self._local.get(package.model_id)
         if local is None:
             local = self._local[package.model_id] = load(package, engine=self._engine)

@@ -20,7 +20,7 @@ from aivm.chain.client import Chain
 from aivm.chain.escrow import ChannelStatus
 from aivm.config import Config
 from aivm.engines.base import checked_inputs
-from aivm.errors import DeadlineExceeded
+from aivm.errors import DeadlineExceeded, Denied, NotFound
 from aivm.market.call import Caller, Delivery, Order
 from aivm.market.directory import Candidate, Directory
 from aivm.market.entries import find_entry, in_order
@@ -43,7 +43,10 @@ class ChannelPolicy:
 
 @dataclass(frozen=True)
 class Inference:
-    """Outputs by name with a receipt whose offline checks all hold."""
+    """Outputs by name with a receipt whose offline checks all hold.
+
+    `inputs` are what was sent: dense, little-endian, with every NaN the canonical one.
+    """
 
     model: str
     inputs: Mapping[str, Array]
@@ -140,8 +143,15 @@ class Buyer:
             price=candidate.price,
         )
         channel = await self._channel(order, candidate)
-        delivery = await self._caller.call(order, channel)
-        return _inference(model, arrays, order, delivery)
+        try:
+            delivery = await self._caller.call(order, channel)
+        except Denied:
+            if not await self._is_used_up(channel, order):
+                raise
+            # Closed behind our back, of a network that was started anew, or emptied by another
+            # caller: nothing was promised in vain, and another channel will do.
+            delivery = await self._caller.call(order, await self._channel(order, candidate))
+        return _inference(model, order, delivery)
 
     async def request_close(self) -> list[OpenChannel]:
         """Ask the chain to close every channel of this account; providers now redeem."""
@@ -186,12 +196,26 @@ class Buyer:
                 provider=order.provider,
                 model=order.model,
             ):
-                if channel.left >= order.price and channel.expiry > host.now() + margin:
+                lives = channel.expiry > host.now() + margin
+                promised = self.ledger.is_promised(channel.channel, order.work)
+                if lives and (promised or channel.left >= order.price):
                     return channel
             return await self._open(order)
 
+    async def _is_used_up(self, channel: OpenChannel, order: Order) -> bool:
+        """Whether a channel that was refused can pay no more; the ledger then knows it too."""
+        try:
+            state = await self.chain.escrow.get_channel(channel.channel)
+        except NotFound:
+            self.ledger.mark_closed(channel.channel)
+            return True
+        if state.status is not ChannelStatus.OPEN:
+            self.ledger.mark_closing(channel.channel)
+            return True
+        return self.ledger.get(channel.channel).left < order.price
+
     async def _open(self, order: Order) -> OpenChannel:
-        deposit = order.price * self._policy.deposit_prices
+        deposit = max(1, order.price * self._policy.deposit_prices)
         expiry = (await self.chain.block()).time + self._policy.duration_seconds
         escrow = self.chain.escrow
         await self.chain.token.ensure_allowance(self.account, escrow.address, deposit)
@@ -217,12 +241,10 @@ class Buyer:
         return channel
 
 
-def _inference(
-    model: str, inputs: Mapping[str, Array], order: Order, delivery: Delivery
-) -> Inference:
+def _inference(model: str, order: Order, delivery: Delivery) -> Inference:
     return Inference(
         model=model,
-        inputs=inputs,
+        inputs=dict(zip(order.input_names, order.inputs, strict=True)),
         outputs=delivery.outputs,
         receipt=delivery.receipt,
         price=delivery.price,

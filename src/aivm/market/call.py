@@ -1,6 +1,8 @@
 """One paid inference: promise, ask, and believe only what the receipt proves.
 
 The same request may be sent again after a lost answer: its job id is the same, so it is paid once.
+A price is free again only where the provider itself reports that there is no result; whatever else
+goes wrong, it holds a voucher that it can redeem, and the ledger goes on counting it.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import aiohttp
@@ -17,14 +20,15 @@ import numpy as np
 from aivm import errors
 from aivm.commitments import bundle_root, tensor_root
 from aivm.errors import (
+    BadInput,
     BadSignature,
     MalformedReceipt,
-    PaymentRefused,
     ProviderUnreachable,
     VerificationError,
     WrongTensor,
 )
 from aivm.isa import Program
+from aivm.market.body import read_body
 from aivm.market.ledger import Ledger, OpenChannel
 from aivm.market.openinference import (
     HEADER_LENGTH,
@@ -36,6 +40,7 @@ from aivm.market.openinference import (
     encode_request,
 )
 from aivm.receipts import (
+    NO_CHANNEL,
     Domain,
     Expectation,
     SignedReceipt,
@@ -48,7 +53,7 @@ from aivm.receipts import (
 )
 
 Array = np.ndarray[Any, Any]
-MAX_RESPONSE_BYTES = 256 * 2**20
+HEADER_BYTES = 64 * 1024  # receipt and names of an answer, or an error
 ATTEMPTS = 3
 
 
@@ -66,6 +71,25 @@ class Order:
     provider: str
     hot_key: str
     price: int
+
+    @cached_property
+    def inputs_root(self) -> bytes:
+        """The bundle root of the inputs."""
+        return bundle_root(
+            tensor_root(array, kind.dtype)
+            for array, kind in zip(self.inputs, self.program.inputs, strict=True)
+        )
+
+    @property
+    def work(self) -> bytes:
+        """What is to be computed, whoever does it and whatever it costs (32 bytes)."""
+        return job_id(NO_CHANNEL, 0, self.model, self.program_root, self.inputs_root)
+
+    @property
+    def most_answer_bytes(self) -> int:
+        """The outputs as binary, a receipt, and what describes them."""
+        types = self.program.value_types
+        return HEADER_BYTES + sum(types[value].size_bytes for value in self.program.outputs)
 
 
 @dataclass(frozen=True)
@@ -98,28 +122,37 @@ class Caller:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def call(self, order: Order, channel: OpenChannel) -> Delivery:
-        """Pay and run. Raises PaymentRefused, ProviderUnreachable, VerificationError and what the
-        provider reports; after a reported error the price is free again."""
-        roots = (
-            tensor_root(array, kind.dtype)
-            for array, kind in zip(order.inputs, order.program.inputs, strict=True)
+        """Pay and run.
+
+        Raises PaymentRefused, ProviderUnreachable (silence or nonsense: the promise stays open),
+        VerificationError (a lie: paid), and what the provider reports (then nothing is paid).
+        """
+        work = order.work
+        promise = self._ledger.promise(channel.channel, work, order.price)
+        job = job_id(
+            channel.channel,
+            promise.sequence,
+            order.model,
+            order.program_root,
+            order.inputs_root,
         )
-        inputs_root = bundle_root(roots)
-        sequence, amount = self._ledger.promise(channel.channel, order.price)
-        if amount > channel.deposit:
-            self._ledger.release(channel.channel, order.price)
-            raise PaymentRefused("the channel's deposit is used up", hint="Top the channel up.")
-        job = job_id(channel.channel, sequence, order.model, order.program_root, inputs_root)
-        voucher = Voucher(channel=channel.channel, sequence=sequence, amount=amount, job=job)
+        voucher = Voucher(channel.channel, promise.sequence, promise.amount, job)
         signed = sign_voucher(voucher, self._vouchers, self._signer)
         request = _request(order, signed.to_json().decode())
         try:
             answer = await self._send(order, request)
-        except errors.AivmError as error:
-            if not isinstance(error, ProviderUnreachable):
-                self._ledger.release(channel.channel, order.price)
+        except ProviderUnreachable:
             raise
-        return self._check(order, voucher, answer)
+        except errors.AivmError:
+            self._ledger.release(channel.channel, work)
+            raise
+        try:
+            delivery = self._check(order, voucher, answer)
+        except VerificationError:  # asking again would bring the same lie
+            self._ledger.keep(channel.channel, work)
+            raise
+        self._ledger.keep(channel.channel, work)
+        return delivery
 
     async def _send(self, order: Order, request: tuple[bytes, dict[str, str]]) -> Message:
         body, headers = request
@@ -127,21 +160,24 @@ class Caller:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._session.post(
-                    url, data=body, headers=headers, timeout=self._timeout
+                    url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
                 ) as response:
-                    return await _read(response)
+                    return await _read(response, order.most_answer_bytes)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 if attempt == ATTEMPTS:
                     raise ProviderUnreachable(
                         f"{order.endpoint} did not answer ({type(error).__name__})",
-                        hint="The same call can be made again: it is paid once.",
+                        hint="Make the same call to the same provider again: it is paid once.",
                     ) from None
                 await asyncio.sleep(0.2 * attempt)
         raise AssertionError("unreachable")
 
     def _check(self, order: Order, voucher: Voucher, answer: Message) -> Delivery:
-        outputs = _outputs(order, answer.tensors)
-        receipt = _receipt(answer.parameters)
+        try:
+            outputs = _outputs(order, answer.tensors)
+            receipt = _receipt(answer.parameters)
+        except BadInput as error:  # not the caller's input: what the provider sent
+            raise _broken(order.endpoint, error) from None
         verdict = verify_receipt(
             receipt,
             Expectation(
@@ -177,32 +213,37 @@ def _request(order: Order, voucher: str) -> tuple[bytes, dict[str, str]]:
     return encode_request(Message(tensors=tensors, parameters={VOUCHER_PARAMETER: voucher}))
 
 
-async def _read(response: aiohttp.ClientResponse) -> Message:
-    body = await response.content.read(MAX_RESPONSE_BYTES)
-    while not response.content.at_eof() and len(body) < MAX_RESPONSE_BYTES:
-        body += await response.content.read(MAX_RESPONSE_BYTES - len(body))
+async def _read(response: aiohttp.ClientResponse, limit: int) -> Message:
+    """The answer, or the error that the provider reports. Raises ProviderUnreachable for others."""
+    body = await read_body(response, limit)
+    place = str(response.url.origin())
     if response.status == 200:
-        return decode_response(
-            body, response.headers.get(HEADER_LENGTH), max_bytes=MAX_RESPONSE_BYTES
-        )
+        try:
+            return decode_response(body, response.headers.get(HEADER_LENGTH), max_bytes=limit)
+        except BadInput as error:
+            raise _broken(place, error) from None
     try:
         document = json.loads(body).get("aivm")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         document = None
-    if document is None:
-        raise ProviderUnreachable(f"the provider answered {response.status}")
+    if not isinstance(document, dict):
+        raise ProviderUnreachable(f"{place} answered {response.status} without saying why")
     raise errors.from_json(document, ProviderUnreachable)
 
 
+def _broken(place: str, error: errors.AivmError) -> ProviderUnreachable:
+    return ProviderUnreachable(f"{place} breaks the protocol: {error.message}")
+
+
 def _outputs(order: Order, tensors: Sequence[Tensor]) -> dict[str, Array]:
-    by_name = {tensor.name: tensor.array for tensor in tensors}
+    by_name = {tensor.name: tensor for tensor in tensors}
     types = order.program.value_types
     outputs = {}
     for name, value in zip(order.output_names, order.program.outputs, strict=True):
-        array = by_name.get(name)
-        if array is None or array.shape != types[value].shape:
-            raise WrongTensor(f"the provider's output {name!r} is missing or has a wrong shape")
-        outputs[name] = array
+        tensor, kind = by_name.get(name), types[value]
+        if tensor is None or (tensor.dtype, tensor.array.shape) != (kind.dtype, kind.shape):
+            raise WrongTensor(f"output {name!r} is missing, or has a wrong type or shape")
+        outputs[name] = tensor.array
     return outputs
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,13 @@ from aivm import host
 from aivm.chain.client import Chain
 from aivm.chain.staking import ProviderInfo
 from aivm.errors import AivmError, NotFound, ProviderUnreachable
+from aivm.market.body import read_body
 
 MAX_TERMS_BYTES = 1 << 20
 TERMS_TIMEOUT_SECONDS = 10.0
+# With a longer one, no channel would ever do, and each call would lock up another deposit.
+MAX_MARGIN_SECONDS = 24 * 3600
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,37}")
 
 
 @dataclass(frozen=True)
@@ -110,32 +115,46 @@ async def fetch_terms(session: aiohttp.ClientSession, endpoint: str) -> Provider
     started = host.monotonic()
     timeout = aiohttp.ClientTimeout(total=TERMS_TIMEOUT_SECONDS)
     try:
-        async with session.get(f"{endpoint}/aivm/v1/provider", timeout=timeout) as response:
-            body = await response.content.read(MAX_TERMS_BYTES)
-            if response.status != 200 or not response.content.at_eof():
+        async with session.get(
+            f"{endpoint}/aivm/v1/provider", timeout=timeout, allow_redirects=False
+        ) as response:
+            body = await read_body(response, MAX_TERMS_BYTES)
+            if response.status != 200:
                 raise ProviderUnreachable(f"{endpoint} answered {response.status} to a terms query")
         return _parse(endpoint, json.loads(body), host.monotonic() - started)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise ProviderUnreachable(f"{endpoint} does not answer ({type(error).__name__})") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProviderUnreachable(f"{endpoint} gave malformed terms ({error})") from None
 
 
 def _parse(endpoint: str, document: Any, latency_seconds: float) -> ProviderTerms:
     prices = {
-        (bytes.fromhex(model["model"]), bytes.fromhex(program["program"])): int(program["price"])
+        (bytes.fromhex(model["model"]), bytes.fromhex(program["program"])): _price(program["price"])
         for model in document["models"]
         for program in model["programs"]
     }
+    margin, chain_id = document["expiry_margin_seconds"], document["chain_id"]
+    if type(margin) is not int or not 0 <= margin <= MAX_MARGIN_SECONDS:
+        raise ValueError(f"an expiry margin of {margin!r} seconds")
+    if type(chain_id) is not int:
+        raise ValueError("a chain id that is no number")
     return ProviderTerms(
         provider=str(document["provider"]),
         endpoint=endpoint,
         hot_key=str(document["hot_key"]),
-        chain_id=int(document["chain_id"]),
-        expiry_margin_seconds=int(document["expiry_margin_seconds"]),
+        chain_id=chain_id,
+        expiry_margin_seconds=margin,
         prices=prices,
         latency_seconds=latency_seconds,
     )
+
+
+def _price(text: object) -> int:
+    """Base units as a decimal string: below zero it would look cheapest of all."""
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{text!a} is no price")
+    return int(text)
 
 
 def _rank(candidate: Candidate) -> tuple[bool, int, float]:

@@ -1,17 +1,21 @@
 """The client's memory of its channels: what was promised, so that no promise is made twice.
 
-A sequence number is written down before its voucher leaves; a client that dies in between skips it
-and loses nothing. Amounts are token base units, kept as text (SQLite integers end at 2^63).
+A promise is written down before its voucher leaves, and stays open until the answer is here or
+the provider says that there is none. The same work asked for again meanwhile, also by a client that
+died and came back, takes the same promise: it is the same job, so it is paid once. Amounts are
+token base units, kept as text (SQLite integers end at 2^63).
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aivm.errors import InternalError
+from aivm.errors import InternalError, PaymentRefused
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS channels (
@@ -26,6 +30,14 @@ CREATE TABLE IF NOT EXISTS channels (
     sequence INTEGER NOT NULL DEFAULT 0,
     owed TEXT NOT NULL DEFAULT '0',
     closing INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS promises (
+    channel BLOB NOT NULL,
+    work BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    amount TEXT NOT NULL,
+    price TEXT NOT NULL,
+    PRIMARY KEY (channel, work)
 );
 """
 _COLUMNS = "channel, chain_id, escrow, client, provider, model, deposit, expiry, sequence, owed"
@@ -50,6 +62,14 @@ class OpenChannel:
     def left(self) -> int:
         """What can still be promised."""
         return self.deposit - self.owed
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a voucher says: its sequence number, and the channel's total up to and with it."""
+
+    sequence: int
+    amount: int
 
 
 class Ledger:
@@ -101,28 +121,54 @@ class Ledger:
         )
         return [_channel(row) for row in rows]
 
-    def promise(self, channel: bytes, price: int) -> tuple[int, int]:
-        """Reserve the next sequence number; returns it with the cumulative amount to sign."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            found = self._get(channel)
-            promised = (found.sequence + 1, found.owed + price)
-            self._db.execute(
-                "UPDATE channels SET sequence = ?, owed = ? WHERE channel = ?",
-                (promised[0], str(promised[1]), channel),
-            )
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-        return promised
+    def promise(self, channel: bytes, work: bytes, price: int) -> Promise:
+        """The open promise for this work, or a new one with the next sequence number.
 
-    def release(self, channel: bytes, price: int) -> None:
+        `work` names model, program and inputs. Raises PaymentRefused if the deposit is used up.
+        """
+        with self._transaction() as db:
+            known = db.execute(
+                "SELECT sequence, amount FROM promises WHERE channel = ? AND work = ?",
+                (channel, work),
+            ).fetchone()
+            if known is not None:
+                return Promise(known[0], int(known[1]))
+            found = self.get(channel)
+            if found.left < price:
+                raise PaymentRefused("the channel's deposit is used up", hint="Open a new channel.")
+            new = Promise(found.sequence + 1, found.owed + price)
+            db.execute(
+                "UPDATE channels SET sequence = ?, owed = ? WHERE channel = ?",
+                (new.sequence, str(new.amount), channel),
+            )
+            db.execute(
+                "INSERT INTO promises VALUES (?, ?, ?, ?, ?)",
+                (channel, work, new.sequence, str(new.amount), str(price)),
+            )
+        return new
+
+    def is_promised(self, channel: bytes, work: bytes) -> bool:
+        """Whether this work was asked for and not answered yet."""
+        found = self._db.execute(
+            "SELECT 1 FROM promises WHERE channel = ? AND work = ?", (channel, work)
+        )
+        return found.fetchone() is not None
+
+    def keep(self, channel: bytes, work: bytes) -> None:
+        """The answer is here: the promise counts for good, and asking again is a new job."""
+        self._db.execute("DELETE FROM promises WHERE channel = ? AND work = ?", (channel, work))
+
+    def release(self, channel: bytes, work: bytes) -> None:
         """The provider said that the job failed: its price is free for the next one."""
-        self._db.execute("BEGIN IMMEDIATE")
-        owed = self._get(channel).owed - price
-        self._db.execute("UPDATE channels SET owed = ? WHERE channel = ?", (str(owed), channel))
-        self._db.execute("COMMIT")
+        with self._transaction() as db:
+            known = db.execute(
+                "DELETE FROM promises WHERE channel = ? AND work = ? RETURNING price",
+                (channel, work),
+            ).fetchone()
+            if known is None:  # two callers shared the promise, and the other one released it
+                return
+            owed = self.get(channel).owed - int(known[0])
+            db.execute("UPDATE channels SET owed = ? WHERE channel = ?", (str(owed), channel))
 
     def mark_closing(self, channel: bytes) -> None:
         """No voucher may be made for it any more."""
@@ -132,13 +178,25 @@ class Ledger:
         """The chain has paid it out and refunded the rest."""
         self._db.execute("UPDATE channels SET closing = 2 WHERE channel = ?", (channel,))
 
-    def _get(self, channel: bytes) -> OpenChannel:
+    def get(self, channel: bytes) -> OpenChannel:
+        """The channel as it stands now."""
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM channels WHERE channel = ?", (channel,)
         ).fetchone()
         if row is None:
             raise InternalError(f"channel {channel.hex()} is not in the ledger")
         return _channel(row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; other processes of this client wait."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
 
 def _channel(row: Any) -> OpenChannel:
