@@ -45,21 +45,23 @@ demo: install
 # --- tests and checks ----------------------------------------------------------------------------
 
 test: $(STAMP)-test contracts/node_modules
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/python -m aivm.chain.tools npm --prefix contracts test
+	$(BIN)/pytest -n 2 -m "not slow"
 
 test-nightly: $(STAMP)-test contracts/node_modules
+	$(BIN)/python -m aivm.chain.tools npm --prefix contracts run test:nightly
 	$(BIN)/pytest
 
 check: $(STAMP)-dev kernels-check contracts-check
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/ruff format --check src tests benchmarks kernels contracts docs examples
-	$(BIN)/ruff check src tests benchmarks kernels contracts docs examples
+	$(BIN)/ruff format --check src tests benchmarks kernels contracts/*.py docs examples
+	$(BIN)/ruff check src tests benchmarks kernels contracts/*.py docs examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP)-dev
-	$(BIN)/ruff format src tests benchmarks kernels contracts docs examples
-	$(BIN)/ruff check --fix src tests benchmarks kernels contracts docs examples
+	$(BIN)/ruff format src tests benchmarks kernels contracts/*.py docs examples
+	$(BIN)/ruff check --fix src tests benchmarks kernels contracts/*.py docs examples
 
 # --- generated artifacts: rebuilt and compared -----------------------------------------------------
 
@@ -73,9 +75,11 @@ kernels-check: $(STAMP)-dev
 
 contracts: contracts/node_modules
 	$(BIN)/python contracts/build.py
+	$(BIN)/python contracts/gas.py
 
 contracts-check: contracts/node_modules $(STAMP)-dev
 	$(BIN)/python contracts/build.py --check
+	$(BIN)/python contracts/gas.py --check
 
 # --- measurements ------------------------------------------------------------------------------------
 

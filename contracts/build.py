@@ -1,10 +1,11 @@
-"""Build the contracts into the artifacts that ship with the Python package, or check that they are true.
+"""Build the contracts into the artifacts that the Python package ships, or check those.
 
-    python contracts/build.py             # build; nothing to do if sources and compiler are unchanged
-    python contracts/build.py --check     # build again and compare every byte; exit 1 on a difference
+    python contracts/build.py             # build, if sources or compiler have changed
+    python contracts/build.py --check     # build again, compare every byte; exit 1 if they differ
 
-Needs Node and `npm ci --ignore-scripts` in this folder. One standard-json input holds every source (no import
-callback), and the compiler is pinned by digest, so the same sources give the same bytes on every machine.
+Needs Node and `npm ci --ignore-scripts` in this folder. One standard-json input holds every source
+(no import callback), and the compiler is pinned by digest, so the same sources give the same bytes
+on every machine.
 """
 
 from __future__ import annotations
@@ -98,9 +99,12 @@ def resolve(unit: str, imported: str) -> str:
 
 
 def compile_all(source: bytes, digest: str) -> dict[str, dict[str, Any]]:
-    """Run the compiler; artifacts by contract name. Stops on errors, warnings and oversized code."""
+    """Run the compiler; artifacts by contract name. Stops on errors, warnings, oversized code."""
     done = subprocess.run(
-        [HERE / "script" / "solc", "--standard-json"], input=source, stdout=subprocess.PIPE, check=True
+        [HERE / "script" / "solc", "--standard-json"],
+        input=source,
+        stdout=subprocess.PIPE,
+        check=True,
     )
     output = json.loads(done.stdout)
     problems = [p["formattedMessage"] for p in output.get("errors", ()) if is_ours(p)]
@@ -133,8 +137,10 @@ def is_ours(problem: dict[str, Any]) -> bool:
 
 
 def sorted_references(references: dict[str, list[dict[str, int]]]) -> list[dict[str, int]]:
-    """Where the deployed code holds immutables: [{start, length}], by start (AST ids mean nothing outside)."""
-    return sorted((place for places in references.values() for place in places), key=lambda p: p["start"])
+    """Where the deployed code holds immutables: [{start, length}], by start (ids mean nothing)."""
+    return sorted(
+        (place for places in references.values() for place in places), key=lambda p: p["start"]
+    )
 
 
 def render(artifact: dict[str, Any]) -> str:

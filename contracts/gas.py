@@ -3,7 +3,8 @@
     python contracts/gas.py             # measure and write snapshots/gas.json
     python contracts/gas.py --check     # exit 1 if a figure differs by more than 1 %
 
-The ceilings that AIVM promises (one redemption, one of ten in a batch) are asserted in test/Gas.t.sol itself.
+The ceilings that AIVM promises (one redemption, one of ten in a batch) are asserted in
+test/Gas.t.sol itself.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def measure() -> dict[str, int]:
     """Gas by the name that test/Gas.t.sol gives it."""
     MEASURED.unlink(missing_ok=True)
     environment = os.environ | {"FOUNDRY_PROFILE": "gas"}
-    done = subprocess.run(["npm", "test", "--silent"], cwd=HERE, env=environment, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        ["npm", "test", "--silent"], cwd=HERE, env=environment, stdout=subprocess.PIPE
+    )
     if done.returncode != 0:
         sys.exit(done.stdout.decode() + "gas.py: the measuring tests failed")
     found = json.loads(MEASURED.read_text(encoding="utf-8"))
@@ -46,9 +49,13 @@ def measure() -> dict[str, int]:
 
 
 def compare(kept: dict[str, int], measured: dict[str, int]) -> int:
-    differing = sorted(name for name in kept.keys() | measured.keys() if differs(kept, measured, name))
+    differing = sorted(
+        name for name in kept.keys() | measured.keys() if differs(kept, measured, name)
+    )
     for name in differing:
-        print(f"{name}: {kept.get(name, 'not kept')} before, {measured.get(name, 'not measured')} now")
+        print(
+            f"{name}: {kept.get(name, 'not kept')} before, {measured.get(name, 'not measured')} now"
+        )
     if not differing:
         print(f"{len(kept)} figures are within {TOLERANCE:.0%}")
     return 1 if differing else 0

@@ -170,7 +170,7 @@ def main() -> None:
         images=images[test][:SAMPLES],
         labels=data.target[test][:SAMPLES].astype(np.int64),
     )
-    print(f"{correct} of {len(test)} test images recognised")  # noqa: T201
+    print(f"{correct} of {len(test)} test images recognised")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
-"""Every error that AIVM raises on purpose: one tree, each leaf with a code, an exit status and a hint.
+"""Every error that AIVM raises on purpose: one tree, each leaf with a code, a status and a hint.
 
     AivmError
-    ├── BadInput            the caller gave something that cannot be used     (exit 2, HTTP 400)
+    ├── BadInput            the caller gave something that cannot be used  (exit 2, HTTP 400)
     │   ├── MalformedModel, UnsupportedModel, MalformedProgram, WrongTensor, TooLarge,
     │   │   MalformedPackage, MalformedReceipt, MalformedAddress, UnknownEngine, InvalidIndex,
     │   │   MalformedConfig, MalformedBlock
-    ├── VerificationError   bytes or claims do not match what was promised    (exit 3, HTTP 409)
+    ├── VerificationError   bytes or claims do not match what was promised (exit 3, HTTP 409)
     │   ├── Mismatch, TamperedContent, BadSignature
-    ├── Denied              a rule of the protocol refuses it                 (exit 4, HTTP 402/403/404)
+    ├── Denied              a rule of the protocol refuses it              (exit 4, HTTP 402/403/404)
     │   ├── NotFound, PaymentRefused, NotAllowed, InsufficientFunds, ChainRejected
-    ├── Unavailable         something needed cannot be reached or is too slow (exit 5, HTTP 503/504)
+    ├── Unavailable         something needed is out of reach or too slow   (exit 5, HTTP 503/504)
     │   ├── ChainUnreachable, WrongChain, ProviderUnreachable, StorageUnreachable,
     │   │   DeadlineExceeded, EngineUnavailable, ToolMissing
-    └── InternalError       a defect of ours                                  (exit 1, HTTP 500)
+    └── InternalError       a defect of ours                               (exit 1, HTTP 500)
 
 A code is an interface: it never changes its meaning and is never used again for another error.
 Messages never hold a secret (key, voucher, plaintext input).
@@ -68,7 +68,7 @@ class MalformedModel(BadInput):
 
 
 class UnsupportedModel(BadInput):
-    """The model is well-formed but needs something that numerics 1 or the compiler does not define."""
+    """The model is sound but needs something that numerics 1 or the compiler does not define."""
 
     code = "AIVM-E0102"
 
@@ -123,18 +123,18 @@ class InvalidIndex(BadInput):
 
 
 class MalformedConfig(BadInput):
-    """A configuration file, address book or key file breaks its format or names an unknown setting."""
+    """A configuration, address book or key file breaks its format or has an unknown setting."""
 
     code = "AIVM-E0111"
 
 
 class MalformedBlock(BadInput):
-    """A dag-pb, UnixFS or CAR structure breaks its format, or a form of it that AIVM does not read."""
+    """A dag-pb, UnixFS or CAR structure breaks its format, or has a form that AIVM does not read."""
 
     code = "AIVM-E0112"
 
 
-# --- bytes or claims do not match -------------------------------------------------------------------
+# --- bytes or claims do not match -----------------------------------------------------------------
 
 
 class VerificationError(AivmError):
@@ -163,7 +163,7 @@ class BadSignature(VerificationError):
     code = "AIVM-E0203"
 
 
-# --- a rule refuses it --------------------------------------------------------------------------------
+# --- a rule refuses it ----------------------------------------------------------------------------
 
 
 class Denied(AivmError):
@@ -222,7 +222,7 @@ class ChainRejected(Denied):
         self.arguments = dict(arguments or {})
 
 
-# --- something needed cannot be reached ----------------------------------------------------------------
+# --- something needed cannot be reached -----------------------------------------------------------
 
 
 class Unavailable(AivmError):
