@@ -7,7 +7,7 @@
     │   │   MalformedConfig, MalformedBlock
     ├── VerificationError   bytes or claims do not match what was promised (exit 3, HTTP 409)
     │   ├── Mismatch, TamperedContent, BadSignature
-    ├── Denied              a rule of the protocol refuses it              (exit 4, HTTP 402/403/404)
+    ├── Denied              a rule of the protocol refuses it              (exit 4, HTTP 402-404)
     │   ├── NotFound, PaymentRefused, NotAllowed, InsufficientFunds, ChainRejected
     ├── Unavailable         something needed is out of reach or too slow   (exit 5, HTTP 503/504)
     │   ├── ChainUnreachable, WrongChain, ProviderUnreachable, StorageUnreachable,
@@ -129,7 +129,7 @@ class MalformedConfig(BadInput):
 
 
 class MalformedBlock(BadInput):
-    """A dag-pb, UnixFS or CAR structure breaks its format, or has a form that AIVM does not read."""
+    """A dag-pb, UnixFS or CAR structure breaks its format, or has a form AIVM does not read."""
 
     code = "AIVM-E0112"
 
