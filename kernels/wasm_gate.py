@@ -137,7 +137,7 @@ def _check_body(body: bytes) -> None:
 
 
 def check(module: bytes) -> None:
-    """Raises Refused where the module imports something or holds an engine-dependent instruction."""
+    """Raises Refused where it imports something or an instruction is an engine's choice."""
     for kind, content in _sections(module):
         reader = _Reader(content)
         if kind == IMPORT_SECTION and reader.leb():
