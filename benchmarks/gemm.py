@@ -187,7 +187,7 @@ def verdict(shares: dict[str, dict[str, float]]) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Matrix product against the FMA peak.")
-    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=60)
     rounds = parser.parse_args().rounds
     ours = [*native_targets(), "wasm"]
     with tempfile.TemporaryDirectory() as folder:
