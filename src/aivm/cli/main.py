@@ -7,13 +7,14 @@ a rule or not found; 5 something needed is unreachable or too slow; 130 interrup
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
 import click
 
 from aivm.cli.output import Output
-from aivm.errors import AivmError
+from aivm.errors import AivmError, BadInput
 
 # Commands live one file each and are imported when asked for: `aivm --help` stays quick.
 _COMMANDS = {
@@ -82,11 +83,30 @@ def run(arguments: list[str]) -> int:
         return 130
     except KeyboardInterrupt:
         return 130
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.ClickException as error:
+        return output.fail(_usage_error(error))
     except AivmError as error:
         return output.fail(error)
+    except BrokenPipeError:  # `aivm ls | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # 128 + SIGPIPE, as of a program that the signal ends
+    except OSError as error:
+        return output.fail(_file_error(error))
     except Exception as error:  # the last door: a defect must still be readable
         return output.fail_unexpected(error)
     return result if isinstance(result, int) else 0
+
+
+def _usage_error(error: click.ClickException) -> BadInput:
+    context = getattr(error, "ctx", None)
+    hint = f"See `{context.command_path} --help`." if context is not None else ""
+    return BadInput(error.format_message(), hint=hint)
+
+
+def _file_error(error: OSError) -> BadInput:
+    """A file or folder of the user's that cannot be read or written."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return BadInput(f"{place}{error.strerror or error}")

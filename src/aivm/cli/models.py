@@ -13,7 +13,7 @@ from rich.table import Table
 from aivm.chain.client import Chain
 from aivm.chain.registry import ModelInfo
 from aivm.cli.options import network_options, output_options
-from aivm.cli.output import Output
+from aivm.cli.output import Output, printable
 from aivm.config import Config
 from aivm.market.models import Models
 from aivm.market.network import connect_chain
@@ -62,14 +62,14 @@ def show(output: Output, model: str, settings: Config) -> None:
     table.add_column()
     table.add_column(overflow="fold")
     for key in ("name", "version", "status", "model", "cid", "publisher", "license", "uri"):
-        table.add_row(key, str(document[key]))
-    table.add_row("description", package.manifest.description)
+        table.add_row(key, printable(str(document[key])))
+    table.add_row("description", printable(package.manifest.description))
     for entry in package.manifest.entries:
         ports = ", ".join(f"{port.name} {list(port.shape)}" for port in entry.inputs)
-        text = f"{ports}: {entry.gas_units:,} gas units".replace("[", r"\[")
-        table.add_row(f"program {entry.name}", text)
+        text = f"{ports}: {entry.gas_units:,} gas units"
+        table.add_row(printable(f"program {entry.name}"), printable(text))
     for file in package.manifest.files:
-        table.add_row(f"file {file.path}", f"{file.size:,} bytes, {file.cid}")
+        table.add_row(printable(f"file {file.path}"), f"{file.size:,} bytes, {file.cid}")
     output.data(table, document, brief=info.model.hex())
 
 

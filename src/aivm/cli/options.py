@@ -10,6 +10,7 @@ import click
 
 from aivm import config
 from aivm.cli.output import Output
+from aivm.errors import NotFound
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,6 +64,9 @@ threads_option = click.option(
 
 
 def ask_password() -> str:
-    """Ask on the terminal; never a flag, never echoed."""
-    password: str = click.prompt("keystore password", hide_input=True, err=True)
+    """Ask on the terminal; never a flag, never echoed. Raises NotFound where nobody answers."""
+    try:
+        password: str = click.prompt("keystore password", hide_input=True, err=True)
+    except click.Abort:
+        raise NotFound("no password for the keystore", hint="Set AIVM_PASSWORD_FILE.") from None
     return password

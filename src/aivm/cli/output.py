@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.text import Text
 
 from aivm.errors import AivmError, InternalError
 
@@ -38,9 +39,9 @@ class Output:
             sys.stdout.write("\n")
             sys.stdout.flush()
         elif self.quiet and brief is not None:
-            self._stdout.print(brief, markup=False)
+            self._stdout.print(printable(brief))
         else:
-            self._stdout.print(human)
+            self._stdout.print(printable(human) if isinstance(human, str) else human)
 
     def note(self, text: RenderableType) -> None:
         """Something that a person wants to know while it happens."""
@@ -76,10 +77,10 @@ class Output:
         if self.as_json:
             json.dump({"ok": False, "error": error.as_json()}, sys.stdout)
             sys.stdout.write("\n")
-        self._stderr.print(f"[bold red]error:[/bold red] {_plain(error.message)}")
+        self._stderr.print(Text("error: ", "bold red"), printable(error.message), sep="")
         if error.hint:
-            self._stderr.print(f"[bold]hint:[/bold] {_plain(error.hint)}")
-        self._stderr.print(f"[dim]code: {error.code}[/dim]")
+            self._stderr.print(Text("hint: ", "bold"), printable(error.hint), sep="")
+        self._stderr.print(Text(f"code: {error.code}", "dim"))
         if os.environ.get("AIVM_DEBUG"):
             traceback.print_exception(error, file=sys.stderr)
         return error.exit_status
@@ -99,6 +100,11 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
-def _plain(text: str) -> str:
-    """Text that rich must not read as markup."""
-    return text.replace("[", r"\[")
+def printable(text: str) -> Text:
+    """Text of anybody, harmless on a terminal: no markup, no control characters but line ends."""
+    return Text("".join(map(_shown, text)))
+
+
+def _shown(character: str) -> str:
+    harmless = character.isprintable() or character in "\n\t"
+    return character if harmless else f"\\x{ord(character):02x}"

@@ -16,8 +16,8 @@ from aivm.cli.options import (
     threads_option,
 )
 from aivm.cli.output import Output
-from aivm.cli.tensors import Array, as_document, as_table, read_inputs, write_outputs
-from aivm.errors import BadInput
+from aivm.cli.tensors import Array, as_document, as_table, is_here, read_inputs, write_outputs
+from aivm.errors import BadInput, NotFound
 
 
 @click.command()
@@ -51,9 +51,12 @@ def run(
     inputs = read_inputs(sources)
     if bool(inputs) == (text is not None):
         raise BadInput("give the inputs either as --input or as --text")
+    for path in (output, receipt):  # before anything is paid for
+        if path is not None and not path.absolute().parent.is_dir():
+            raise NotFound(f"no folder {path.parent} to write {path.name} to")
     ran = (
         _run_here(model, inputs, text, receipt, options)
-        if Path(model).exists()
+        if is_here(model)
         else _run_there(output_to, model, inputs, text, receipt, options)
     )
     if output is not None:

@@ -1,8 +1,10 @@
-"""Tensors on the command line: reading `--input`, showing outputs."""
+"""Models and tensors on the command line: finding MODEL, reading `--input`, showing outputs."""
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,36 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from aivm.cli.output import printable
 from aivm.commitments import tensor_root
-from aivm.errors import BadInput, NotFound
+from aivm.errors import BadInput, NotFound, TooLarge
 
 Array = np.ndarray[Any, Any]
+# What numpy and zipfile raise for a file that is damaged, or was never one of theirs.
+_UNREADABLE = (
+    ValueError,
+    EOFError,
+    KeyError,
+    SyntaxError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 SHOWN_ELEMENTS = 65536  # an output with more elements is named in JSON, not spelled out
+
+
+def is_here(model: str) -> bool:
+    """Whether a model is a file or folder here, not a name on the network.
+
+    Raises NotFound for what can only be meant as a path and is not there.
+    """
+    if Path(model).exists():
+        return True
+    if model.endswith(".onnx") or model.startswith((".", "/", "~")):
+        raise NotFound(f"no model at {model}")
+    return False
 
 
 def read_inputs(sources: Sequence[str]) -> dict[str, Array]:
@@ -38,9 +65,13 @@ def _load(path: str) -> Any:
     if not Path(path).is_file():
         raise NotFound(f"no file {path}")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        # Opened here, because numpy leaves a damaged archive open.
+        with Path(path).open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+    except MemoryError:
+        raise TooLarge(f"{path} claims an array that does not fit into memory") from None
+    except (*_UNREADABLE, OSError) as error:
         raise BadInput(
             f"{path} is not a readable .npy or .npz file: {error}",
             hint="Save arrays with numpy.savez(path, name=array).",
@@ -48,8 +79,11 @@ def _load(path: str) -> Any:
 
 
 def write_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
-    """All outputs as one .npz."""
-    np.savez(path, allow_pickle=False, **outputs)
+    """All outputs as one .npz, at exactly this path; an output may have any name."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in outputs.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def as_document(outputs: Mapping[str, Array]) -> dict[str, Any]:
@@ -74,8 +108,12 @@ def as_table(outputs: Mapping[str, Array]) -> Table:
     for heading in ("output", "type", "first values", "tensor root"):
         table.add_column(heading, overflow="fold")
     for name, array in outputs.items():
-        first = ", ".join(f"{value:.6g}" for value in array.ravel()[:4].tolist())
+        values = array.ravel()[:4].tolist()
+        first = ", ".join(
+            f"{value:.6g}" if type(value) is float else str(value) for value in values
+        )
         more = ", ..." if array.size > 4 else ""
         kind = f"{array.dtype.name}{list(array.shape)}"
-        table.add_row(name, kind.replace("[", r"\["), first + more, tensor_root(array).hex()[:16])
+        root = tensor_root(array).hex()[:16]
+        table.add_row(printable(name), printable(kind), first + more, root)
     return table

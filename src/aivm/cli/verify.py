@@ -12,11 +12,18 @@ from rich.table import Table
 
 from aivm.cli.options import engine_option, network_options, output_options, threads_option
 from aivm.cli.output import Output
-from aivm.cli.tensors import Array, read_inputs
+from aivm.cli.tensors import Array, is_here, read_inputs
 from aivm.config import Config
 from aivm.errors import BadInput, NotFound, VerificationError
 from aivm.packages import Package
-from aivm.receipts import Expectation, SignedReceipt, Verdict, parse_receipt, verify_receipt
+from aivm.receipts import (
+    Domain,
+    Expectation,
+    SignedReceipt,
+    Verdict,
+    parse_receipt,
+    verify_receipt,
+)
 
 
 @click.command()
@@ -74,18 +81,21 @@ def _re_execute(
     from aivm.packages import open_package
 
     source: Any = model
-    if not Path(model).exists():
-        source, hot_key = asyncio.run(_from_network(signed, model, hot_key, options["settings"]))
+    domain = None
+    if not is_here(model):
+        source, registered, domain = asyncio.run(_from_network(signed, model, options["settings"]))
+        hot_key = hot_key or registered
     if text is not None:
         inputs = encode_text(open_package(Path(model)) if source is model else source, text)
     loaded = load(source, engine=options["engine"], threads=options["threads"])
-    return audit(signed, loaded, inputs, hot_key=hot_key)
+    return audit(signed, loaded, inputs, hot_key=hot_key, domain=domain)
 
 
 async def _from_network(
-    signed: SignedReceipt, model: str, hot_key: str | None, settings: Config
-) -> tuple[Package, str]:
-    """The package, and the key that the provider had registered at the receipt's time."""
+    signed: SignedReceipt, model: str, settings: Config
+) -> tuple[Package, str, Domain]:
+    """The package, the key that the provider had registered at the receipt's time, and the domain
+    in which receipts count on this network."""
     from aivm.market.models import Models
     from aivm.market.network import connect_chain
 
@@ -94,7 +104,7 @@ async def _from_network(
         package = await models.package(model)
         receipt = signed.receipt
         registered = await chain.staking.hot_key_at(receipt.provider, receipt.time)
-        return package, hot_key or registered
+        return package, registered, Domain(chain.chain_id, chain.staking.address)
 
 
 def _document(signed: SignedReceipt, verdict: Verdict) -> dict[str, Any]:

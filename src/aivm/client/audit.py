@@ -10,7 +10,7 @@ import numpy as np
 from aivm.client.local import LocalModel
 from aivm.errors import Mismatch
 from aivm.market.entries import in_order
-from aivm.receipts import Check, Expectation, SignedReceipt, Verdict, verify_receipt
+from aivm.receipts import Check, Domain, Expectation, SignedReceipt, Verdict, verify_receipt
 
 Array = np.ndarray[Any, Any]
 
@@ -22,11 +22,13 @@ def audit(
     *,
     outputs: Sequence[Array] | None = None,
     hot_key: str | None = None,
+    domain: Domain | None = None,
 ) -> Verdict:
     """Every check on the receipt, ending with re-execution.
 
     `inputs` by name; `outputs`, where given, came with the receipt; `hot_key` is the provider's
-    registered key. Returns the verdict; raises only for bad input.
+    registered key and `domain` that of its network's receipts. Returns the verdict; raises only for
+    bad input.
     """
     prepared = model.prepare({name: np.shape(array) for name, array in inputs.items()})
     ordered = in_order(prepared.input_names, inputs)
@@ -39,6 +41,7 @@ def audit(
             inputs=ordered,
             outputs=outputs,
             hot_key=hot_key,
+            domain=domain,
         ),
     )
     repeated = verify_receipt(
