@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,9 @@ def claim_folder(folder: Path) -> Iterator[Path]:
 def write_profile(folder: Path, config: Config) -> Iterator[None]:
     """Publish the network's settings to `aivm.config`; take them back at the end."""
     path = folder / DEVNET_PROFILE
-    path.write_text("".join(f"{name} = '{getattr(config, name)}'\n" for name in _SETTINGS))
+    # A JSON string is a TOML string too, whatever quotes a path has in it.
+    lines = [f"{name} = {json.dumps(str(getattr(config, name)))}\n" for name in _SETTINGS]
+    path.write_text("".join(lines))
     try:
         yield
     finally:

@@ -25,12 +25,14 @@ from aivm.market.buyer import Buyer, Inference
 from aivm.market.text import encode_text
 
 log = logging.getLogger(__name__)
+Array = np.ndarray[Any, Any]
 BUYER = web.AppKey("buyer", Buyer)
 RECEIPTS = web.AppKey("receipts", ReceiptStore)
 MAX_BODY_BYTES = 1 << 20
 MAX_INPUTS = 256
 CONCURRENT_CALLS = 4
 RECEIPT_HEADER = "X-AIVM-Receipts"
+JOBS_A_LINE = 100  # the header is repeated: many clients refuse a line over 8 KiB
 
 
 def make_app(buyer: Buyer, receipts: ReceiptStore) -> web.Application:
@@ -120,26 +122,39 @@ async def _embeddings(request: web.Request) -> web.Response:
     package = await buyer.models.package(model)
     gate = asyncio.Semaphore(CONCURRENT_CALLS)
 
-    async def one(text: str) -> tuple[Inference, int]:
-        inputs = encode_text(package, text)
+    async def one(inputs: dict[str, Array]) -> Inference:
         async with gate:
             found = await buyer.infer(model, inputs)
-        return found, int(inputs["attention_mask"].sum())
+        request.app[RECEIPTS].add(found.receipt)
+        return found
 
-    answers = await asyncio.gather(*(one(text) for text in texts))
-    tokens = sum(count for _, count in answers)
+    # All texts before the first purchase: one that does not fit costs nothing.
+    encoded = [encode_text(package, text) for text in texts]
+    tokens = sum(int(inputs["attention_mask"].sum()) for inputs in encoded)
+    # All purchases to their end, so that none goes on unseen when one of them fails.
+    outcomes = await asyncio.gather(*map(one, encoded), return_exceptions=True)
+    answers = [_bought(outcome) for outcome in outcomes]
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(found, as_base64)}
-        for index, (found, _) in enumerate(answers)
+        for index, found in enumerate(answers)
     ]
-    jobs = [request.app[RECEIPTS].add(found.receipt) for found, _ in answers]
     document = {
         "object": "list",
         "data": data,
         "model": model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-    return web.json_response(document, headers={RECEIPT_HEADER: ",".join(jobs)})
+    jobs = [found.receipt.receipt.job.hex() for found in answers]
+    response = web.json_response(document)
+    for start in range(0, len(jobs), JOBS_A_LINE):
+        response.headers.add(RECEIPT_HEADER, ",".join(jobs[start : start + JOBS_A_LINE]))
+    return response
+
+
+def _bought(outcome: Inference | BaseException) -> Inference:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:
@@ -161,6 +176,8 @@ def _embedding_request(body: dict[str, Any]) -> tuple[str, list[str], bool]:
         raise BadInput("'input' must be a text or a list of texts")
     if len(texts) > MAX_INPUTS:
         raise BadInput(f"{len(texts)} inputs; the limit is {MAX_INPUTS}")
+    if body.get("dimensions") is not None:
+        raise BadInput("'dimensions' is not supported: an embedding is what the model computes")
     form = body.get("encoding_format", "float")
     if form not in ("float", "base64"):
         raise BadInput("'encoding_format' must be 'float' or 'base64'")
@@ -172,8 +189,17 @@ def _vector(found: Inference, as_base64: bool) -> Any:
     if len(found.outputs) != 1:
         raise UnsupportedModel(f"{found.model} has {len(found.outputs)} outputs, not one embedding")
     (output,) = found.outputs.values()
+    if output.dtype != np.float32:
+        raise UnsupportedModel(f"the output of {found.model} is {output.dtype}, not float32")
     vector = np.ascontiguousarray(output.reshape(-1), "<f4")
-    return base64.b64encode(vector.tobytes()).decode() if as_base64 else vector.tolist()
+    if as_base64:
+        return base64.b64encode(vector.tobytes()).decode()
+    if not np.isfinite(vector).all():
+        raise BadInput(
+            "the embedding holds NaN or infinity, which JSON cannot carry",
+            hint="Ask for encoding_format base64.",
+        )
+    return vector.tolist()
 
 
 async def _receipt(request: web.Request) -> web.Response:

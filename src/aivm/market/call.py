@@ -8,6 +8,7 @@ goes wrong, it holds a voucher that it can redeem, and the ledger goes on counti
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -160,7 +161,11 @@ class Caller:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._session.post(
-                    url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+                    url,
+                    data=io.BytesIO(body),
+                    headers=headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,
                 ) as response:
                     return await _read(response, order.most_answer_bytes)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:

@@ -12,7 +12,9 @@ from aivm.packages import Package
 
 Array = np.ndarray[Any, Any]
 TOKENIZER_FILE = "tokenizer.json"
-_PORTS = {"input_ids", "attention_mask", "token_type_ids"}
+# Without a mask, padding would change the result.
+_NEEDED = {"input_ids", "attention_mask"}
+_PORTS = _NEEDED | {"token_type_ids"}
 
 
 def encode_text(package: Package, text: str) -> dict[str, Array]:
@@ -49,7 +51,8 @@ def _lengths(package: Package) -> set[int]:
         names = {port.name for port in entry.inputs}
         shapes = {tuple(port.shape) for port in entry.inputs}
         shape = shapes.pop()
-        if shapes or "input_ids" not in names or names - _PORTS or len(shape) != 2 or shape[0] != 1:
+        fits = not shapes and _NEEDED <= names <= _PORTS and len(shape) == 2 and shape[0] == 1
+        if not fits:
             raise UnsupportedModel(
                 f"{package.manifest.name} does not take token ids of one text",
                 hint="Give tensors with --input.",
