@@ -84,30 +84,47 @@ static void run_edge_tile(isize rows, isize columns, tile_args t) {
         for (isize j = 0; j < columns; j++) c[i * c_row + j] = edge[i * GEMM_NR + j];
 }
 
+// Rows cut into the fewest tiles of nearly equal height: `taller` of height + 1, then of height.
+typedef struct {
+    isize count, height, taller;
+} tiling;
+
+INLINE tiling cut_rows(isize rows) {
+    isize count = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    return (tiling){count, rows / count, rows % count};
+}
+
+// A K block of `rows` rows of A, packed tile after tile (where the target packs A at all).
+static void pack_a(float *out, const tile_args *t, tiling tiles) {
+    const float *a = t->a;
+    for (isize i = 0, rows; i < tiles.count && A_TILE_FLOATS(1, 1); i++, a += rows * t->a_row) {
+        rows = tiles.height + (i < tiles.taller);
+        pack_a_tile(out, a, t->a_row, t->a_col, rows, t->k);
+        out += A_TILE_FLOATS(rows, t->k);
+    }
+}
+
 // One K block of C rows [0, rows) x columns [n0, n1); t holds A, C and the block's place in K.
 static void run_block(const gemm *g, tile_args t, isize rows, isize n0, isize n1, isize k0,
                       float *scratch) {
-    isize most = rows == 1 ? 4 : rows == 2 ? 2 : 1;
-    const float *a = t.a;
-    float *c = t.c, *a_packed = scratch + PANELS * GEMM_NR * TILE_K, *out = a_packed;
-    for (isize i = 0, part; i < rows && A_TILE_FLOATS(1, 1); i += part) {
-        part = even_part(rows - i, TILE_ROWS);
-        pack_a_tile(out, a + i * t.a_row, t.a_row, t.a_col, part, t.k);
-        out += A_TILE_FLOATS(part, t.k);
-    }
+    const isize most = rows == 1 ? 4 : rows == 2 ? 2 : 1;  // panels done together
+    const tiling tiles = cut_rows(rows);
+    const tile_args whole = t;
+    float *a_packed = scratch + PANELS * GEMM_NR * TILE_K;
+    pack_a(a_packed, &t, tiles);
     for (isize j = n0, panels; j < n1; j += panels * GEMM_NR) {
         panels = n1 - j >= most * GEMM_NR ? most : 1;
         find_panels(&t, g, j, panels, k0, scratch);
-        out = a_packed;
-        for (isize i = 0, part; i < rows; i += part) {
-            part = even_part(rows - i, TILE_ROWS);
-            t.a = A_TILE_FLOATS(1, 1) ? out : a + i * t.a_row;
-            t.c = c + i * t.c_row + j;
-            out += A_TILE_FLOATS(part, t.k);
+        t.a = A_TILE_FLOATS(1, 1) ? a_packed : whole.a;
+        t.c = whole.c + j;
+        for (isize i = 0, height; i < tiles.count; i++) {
+            height = tiles.height + (i < tiles.taller);
             if (n1 - j < GEMM_NR)
-                run_edge_tile(part, n1 - j, t);
+                run_edge_tile(height, n1 - j, t);
             else
-                run_tile(part, panels, &t);
+                run_tile(height, panels, &t);
+            t.a += A_TILE_FLOATS(1, 1) ? A_TILE_FLOATS(height, t.k) : height * t.a_row;
+            t.c += height * t.c_row;
         }
     }
 }

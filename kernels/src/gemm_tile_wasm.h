@@ -118,7 +118,7 @@ QUAD(4, 16) QUAD(4, 4) QUAD(4, 1)
 #undef QUAD
 
 // Cuts t->k into runs of bodies of 16, 4 and 1 steps; C holds the accumulators between them.
-INLINE void run_quads(isize rows, const tile_args *t) {
+static __attribute__((noinline)) void run_quads(isize rows, const tile_args *t) {
     tile_args run = *t;
     for (isize left = t->k; left > 0 || run.first; left -= run.k, run.first = 0) {
         const isize body = left >= 16 ? 16 : left >= 4 ? 4 : 1;
@@ -179,6 +179,7 @@ THIN(1, 1) THIN(2, 1) THIN(3, 1)
 #undef THIN
 
 INLINE void run_tile(isize rows, isize panels, const tile_args *t) {
+    if (rows == 5 && t->k % 16 == 0) return quad_tile_5x16(t);  // the common case, at no cost
     if (panels == 4) return thin_tile_1x4(t);
     if (panels == 2) return thin_tile_2x2(t);
     switch (rows) {
