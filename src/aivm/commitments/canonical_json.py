@@ -48,7 +48,7 @@ def parse(data: bytes, error: type[AivmError]) -> Any:
 def parse_canonical(data: bytes, error: type[AivmError]) -> Any:
     """As `parse`, and `data` must be exactly the RFC 8785 bytes of its value."""
     value = parse(data, error)
-    if _spelled(value) != data:
+    if spell(value) != data:
         raise error("not canonical JSON: the bytes differ from their RFC 8785 form")
     return value
 
@@ -56,7 +56,7 @@ def parse_canonical(data: bytes, error: type[AivmError]) -> Any:
 def dumps(value: Any, error: type[AivmError]) -> bytes:
     """The RFC 8785 bytes of a value; raises `error` for what `parse_canonical` would not read."""
     try:
-        data = _spelled(value)
+        data = spell(value)
     except (rfc8785.CanonicalizationError, RecursionError, TypeError, ValueError) as problem:
         raise error(f"cannot be written as canonical JSON: {problem}") from None
     if parse(data, error) != value:
@@ -64,10 +64,10 @@ def dumps(value: Any, error: type[AivmError]) -> bytes:
     return data
 
 
-def _spelled(value: Any) -> bytes:
-    """The RFC 8785 bytes; the standard library's encoder, twenty times quicker, where it can.
+def spell(value: Any) -> bytes:
+    """The RFC 8785 bytes of a value that is known to be strict; `dumps` is for all others.
 
-    In ASCII text both sort keys alike (by code point, by UTF-16 unit) and escape alike. Numbers are
+    The standard library's encoder does it where it can, twenty times quicker. In ASCII text both sort keys alike (by code point, by UTF-16 unit) and escape alike. Numbers are
     integers: `parse` lets no others through.
     """
     text = json.dumps(

@@ -106,7 +106,7 @@ def _emit(name: str, domain: Domain, struct: SignedStruct, signature: bytes | No
         },
         "signature": None if signature is None else "0x" + signature.hex(),
     }
-    return canonical_json.dumps(document, MalformedReceipt)
+    return canonical_json.spell(document)
 
 
 def _parse(data: bytes, name: str, struct: type[Struct]) -> tuple[Domain, Struct, bytes | None]:
@@ -144,7 +144,11 @@ def _field_to_json(kind: str, value: Any) -> str | int:
         return "0x" + str(value.hex())
     if kind == "uint128":
         return str(value)
-    return int(value) if kind.startswith("uint") else str(value)
+    if not kind.startswith("uint"):
+        return str(value)
+    if value > canonical_json.MAX_INTEGER:
+        raise MalformedReceipt(f"{value} is over 2^53 - 1, which JSON cannot carry")
+    return int(value)
 
 
 def _field_from_json(kind: str, value: Any) -> Any:
