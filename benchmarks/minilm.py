@@ -209,6 +209,18 @@ def summary(times: dict[str, list[float]], error: float) -> dict[str, object]:
         "relative_error": error,
         "milliseconds": milliseconds,
         "ratios": ratios,
+        "targets": {target: verdict(target, ratios) for target in ("P1", "P2")},
+    }
+
+
+def verdict(target: str, ratios: dict[str, dict[str, float]]) -> dict[str, object]:
+    """The target's row for benchmarks/targets.py; a peer that could not run leaves it short."""
+    wanted = [name for name, *_ in RATIOS if name.startswith(target)]
+    found = [ratios[name] for name in wanted if name in ratios]
+    return {
+        "figure": " / ".join(f"{row['ratio']:.2f}x" for row in found),
+        "goal": " / ".join(f">= {row['aim']:.2f}x" for row in found),
+        "met": len(found) == len(wanted) and all(row["ratio"] >= row["aim"] for row in found),
     }
 
 
