@@ -88,7 +88,20 @@ INLINE vi SELI(vi mask, vi a, vi b) {
     mask = OPAQUE(mask);
     return (mask & a) | (~mask & b);
 }
-INLINE vf CANON(vf x) { return SEL(EQ(x, x), x, F32(0x7fc00000)); }
+// LLVM takes the payload of a NaN that an operation gives to be free, and may so remove the very
+// selection that fixes it (seen after SQRT on x86): the value is therefore hidden from it first.
+INLINE vf CANON(vf x) {
+#if defined(__wasm__)
+    __asm__("" : "+r"(x));
+#elif defined(__AVX512F__)
+    __asm__("" : "+v"(x));
+#elif defined(__x86_64__)
+    __asm__("" : "+x"(x));
+#else
+    __asm__("" : "+w"(x));
+#endif
+    return SEL(EQ(x, x), x, F32(0x7fc00000));
+}
 
 // --- 32-bit words --------------------------------------------------------------------------------
 
