@@ -12,7 +12,7 @@ from rich.table import Table
 from aivm import config as settings
 from aivm.cli.options import output_options
 from aivm.cli.output import Output
-from aivm.cli.provider import stop_event
+from aivm.cli.provider import on_stop
 from aivm.config import Config
 from aivm.devnet.network import Options, run_devnet
 from aivm.devnet.profile import claim_folder, write_profile
@@ -28,7 +28,10 @@ def devnet(output: Output, providers: int, cheats: int) -> None:
     While it runs, its endpoints and a funded client account are the defaults of every command.
     """
     options = Options(honest=providers, cheats=cheats)
-    asyncio.run(_keep_up(output, settings.load(), options))
+    try:
+        asyncio.run(_keep_up(output, settings.load(), options))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def _keep_up(output: Output, config: Config, options: Options) -> None:
@@ -37,13 +40,17 @@ async def _keep_up(output: Output, config: Config, options: Options) -> None:
 
 
 async def _run(output: Output, config: Config, options: Options, folder: Path) -> None:
-    stop = stop_event()
+    starting = asyncio.current_task()
+    assert starting is not None
+    on_stop(starting.cancel)  # whoever interrupts the start does not want to wait for its end
     shutil.rmtree(folder / "network", ignore_errors=True)
 
     def report(text: str) -> None:
         output.note(f"[dim]·[/dim] {text}")
 
     async with run_devnet(folder / "network", config.cache_dir, options, report) as network:
+        stop = asyncio.Event()
+        on_stop(stop.set)
         endpoints = network.endpoints()
         with write_profile(folder, network.config):
             table = Table(box=None, pad_edge=False, show_header=False)

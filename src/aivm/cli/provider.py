@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -93,17 +94,16 @@ async def _serve(output: Output, settings: Config, hot_key: Any, options: dict[s
         settlement=policy,
         worker_module=options["worker_module"],
     )
-    stop = stop_event()
+    stop = asyncio.Event()
+    on_stop(stop.set)  # drain instead of dying
     async with run_node(settings, hot_key, node_options) as node:
         output.data(f"serving at {node.url}", {"ok": True, "url": node.url}, brief=node.url)
         await stop.wait()
 
 
-def stop_event() -> asyncio.Event:
-    """Set by SIGINT or SIGTERM, so that a server drains instead of dying."""
-    event = asyncio.Event()
+def on_stop(act: Callable[[], object]) -> None:
+    """What SIGINT and SIGTERM do from now on, in place of ending the process at once."""
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(name, event.set)
-    return event
+            loop.add_signal_handler(name, act)
