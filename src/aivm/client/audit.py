@@ -9,7 +9,6 @@ import numpy as np
 
 from aivm.client.local import LocalModel
 from aivm.errors import Mismatch
-from aivm.market.entries import in_order
 from aivm.receipts import Check, Domain, Expectation, SignedReceipt, Verdict, verify_receipt
 
 Array = np.ndarray[Any, Any]
@@ -30,22 +29,21 @@ def audit(
     registered key and `domain` that of its network's receipts. Returns the verdict; raises only for
     bad input.
     """
-    prepared = model.prepare({name: np.shape(array) for name, array in inputs.items()})
-    ordered = in_order(prepared.input_names, inputs)
-    recomputed = prepared.executable.run(ordered)
+    done = model.execute(inputs)
+    program = done.prepared.program
     offline = verify_receipt(
         signed,
         Expectation(
             model=model.model_id,
-            program=prepared.program,
-            inputs=ordered,
+            program=program,
+            inputs=done.inputs,
             outputs=outputs,
             hot_key=hot_key,
             domain=domain,
         ),
     )
     repeated = verify_receipt(
-        signed, Expectation(program=prepared.program, outputs=recomputed, hot_key=hot_key)
+        signed, Expectation(program=program, outputs=done.outputs, hot_key=hot_key)
     )
     claim = next(check for check in repeated.checks if check.name == "outputs")
     return Verdict((*offline.checks, Check("re-execution", claim.ok, claim.detail)))

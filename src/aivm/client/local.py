@@ -8,26 +8,32 @@ A program is derived for each set of input shapes and kept, so any shape that th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from aivm import host
 from aivm.commitments import bundle_root, program_root, tensor_root
-from aivm.compiler import compile_model, inspect_model
-from aivm.engines.base import Engine, Executable, open_engine
-from aivm.errors import NotFound, TooLarge
+from aivm.compiler import compile_model, inspect_model, load_model
+from aivm.engines.base import Engine, Executable, checked_inputs, open_engine
+from aivm.errors import NotFound, TooLarge, WrongTensor
+from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
 from aivm.market.entries import find_entry, in_order
+from aivm.numerics.dtypes import DType
 from aivm.packages import Package, open_package
 from aivm.receipts import Receipt, local_receipt
 
 Array = np.ndarray[Any, Any]
 MAX_MODEL_BYTES = 2 * 2**30  # the ONNX protobuf limit
+# Each keeps its memory, in the sandbox a copy of the weights too; the least recently used one goes.
+KEPT_PROGRAMS = 8
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,29 @@ class Prepared:
     executable: Executable
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+
+    @property
+    def output_types(self) -> list[TensorType]:
+        types = self.program.value_types
+        return [types[value] for value in self.program.outputs]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One run of a program: its inputs and outputs in the program's order, F16 as bits."""
+
+    prepared: Prepared
+    inputs: Sequence[Array]
+    outputs: Sequence[Array]
+
+    @property
+    def named_outputs(self) -> dict[str, Array]:
+        """Outputs by name; F16 as numpy's float16."""
+        shown = [
+            array.view(np.float16) if kind.dtype is DType.F16 else array
+            for kind, array in zip(self.prepared.output_types, self.outputs, strict=True)
+        ]
+        return dict(zip(self.prepared.output_names, shown, strict=True))
 
 
 class Source(Protocol):
@@ -54,12 +83,16 @@ class OnnxSource:
     """Programs derived from an ONNX file; its model id is the SHA-256 of the file."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.interface = inspect_model(data)
+        self._model = load_model(data)
+        self.interface = inspect_model(self._model)
         self.model_id = sha256(data).digest()
 
     def prepare(self, engine: Engine, shapes: Mapping[str, tuple[int, ...]]) -> Prepared:
-        compiled = compile_model(self._data, shapes)
+        names = [tensor.name for tensor in self.interface.inputs]
+        if missing := [name for name in names if name not in shapes]:
+            hint = f"Inputs: {', '.join(names)}"
+            raise WrongTensor(f"input {missing[0]!r} is missing", hint=hint)
+        compiled = compile_model(self._model, shapes)
         return Prepared(
             program=compiled.program,
             root=program_root(compiled.program),
@@ -89,12 +122,18 @@ class PackageSource:
 
 
 class LocalModel:
-    """A model on this machine; equal inputs give equal bits, whatever the engine."""
+    """A model on this machine; equal inputs give equal bits, whatever the engine.
+
+    Threads may share it: their runs take turns. Close it, or use it in a `with` statement, to give
+    its memory back early; a closed one raises ValueError.
+    """
 
     def __init__(self, source: Source, engine: Engine) -> None:
         self._source = source
         self._engine = engine
         self._prepared: dict[tuple[tuple[str, tuple[int, ...]], ...], Prepared] = {}
+        self._turn = threading.Lock()
+        self._closed = False
 
     @property
     def model_id(self) -> bytes:
@@ -102,38 +141,67 @@ class LocalModel:
         return self._source.model_id
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name. Raises WrongTensor, UnsupportedModel, InvalidIndex."""
-        return self.run_with_receipt(inputs)[0]
+        """Outputs by name. Raises WrongTensor, UnsupportedModel, InvalidIndex, TooLarge."""
+        return self.execute(inputs).named_outputs
 
     def run_with_receipt(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], Receipt]:
         """Outputs, and an unsigned local receipt that names program, inputs and outputs."""
-        arrays = {name: np.asarray(value) for name, value in inputs.items()}
-        prepared = self.prepare({name: array.shape for name, array in arrays.items()})
-        ordered = in_order(prepared.input_names, arrays)
-        results = prepared.executable.run(ordered)
+        done = self.execute(inputs)
         receipt = local_receipt(
             model=self.model_id,
-            program=prepared.root,
-            inputs=roots_of(ordered, prepared.program.inputs),
-            outputs=roots_of(
-                results, [prepared.program.value_types[i] for i in prepared.program.outputs]
-            ),
+            program=done.prepared.root,
+            inputs=roots_of(done.inputs, done.prepared.program.inputs),
+            outputs=roots_of(done.outputs, done.prepared.output_types),
             time=host.now(),
         )
-        return dict(zip(prepared.output_names, results, strict=True)), receipt
+        return done.named_outputs, receipt
 
-    def prepare(self, shapes: Mapping[str, tuple[int, ...]]) -> Prepared:
-        """The loaded program for these input shapes, compiled once."""
-        key = tuple(sorted(shapes.items()))
-        if key not in self._prepared:
-            self._prepared[key] = self._source.prepare(self._engine, shapes)
-        return self._prepared[key]
+    def execute(self, inputs: Mapping[str, Array]) -> Execution:
+        """One run, and what a receipt about it is made of; raises as `run` does."""
+        arrays = {name: _as_array(name, value) for name, value in inputs.items()}
+        with self._turn:
+            if self._closed:
+                raise ValueError("this model is closed")
+            try:
+                return self._execute(arrays)
+            except MemoryError as error:
+                raise TooLarge(f"the run does not fit into memory: {error}") from None
 
     def close(self) -> None:
-        """Give the engines' memory back."""
-        for prepared in self._prepared.values():
-            prepared.executable.close()
-        self._prepared.clear()
+        """Give the engines' memory back; closing twice is harmless."""
+        with self._turn:
+            self._closed = True
+            for prepared in self._prepared.values():
+                prepared.executable.close()
+            self._prepared.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _execute(self, arrays: Mapping[str, Array]) -> Execution:
+        prepared = self._prepare({name: array.shape for name, array in arrays.items()})
+        names = prepared.input_names
+        ordered = checked_inputs(prepared.program, in_order(names, arrays), names)
+        return Execution(prepared, ordered, prepared.executable.run(ordered))
+
+    def _prepare(self, shapes: Mapping[str, tuple[int, ...]]) -> Prepared:
+        """The loaded program for these input shapes; the caller holds the turn."""
+        key = tuple(sorted(shapes.items()))
+        found = self._prepared.pop(key, None)
+        if found is None:
+            while len(self._prepared) >= KEPT_PROGRAMS:
+                self._prepared.pop(next(iter(self._prepared))).executable.close()
+            found = self._source.prepare(self._engine, shapes)
+        self._prepared[key] = found  # the last one is the most recently used
+        return found
 
 
 def load(
@@ -163,7 +231,14 @@ def _source(model: str | Path | bytes | Package) -> Source:
     return OnnxSource(path.read_bytes())
 
 
-def roots_of(arrays: Sequence[Array], types: Sequence[Any]) -> bytes:
+def _as_array(name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise WrongTensor(f"input {name!r} is not an array: {error}") from None
+
+
+def roots_of(arrays: Sequence[Array], types: Sequence[TensorType]) -> bytes:
     """The bundle root of arrays under their declared dtypes."""
     return bundle_root(
         tensor_root(array, kind.dtype) for array, kind in zip(arrays, types, strict=True)

@@ -4,6 +4,7 @@ from aivm.commitments.programs import program_root, program_root_of_records
 from aivm.commitments.tensors import (
     Array,
     bundle_root,
+    carried,
     dtype_of,
     numpy_dtype,
     tensor_header,
@@ -14,6 +15,7 @@ from aivm.commitments.tensors import (
 __all__ = [
     "Array",
     "bundle_root",
+    "carried",
     "dtype_of",
     "numpy_dtype",
     "program_root",

@@ -43,12 +43,14 @@ _NUMPY_DTYPES: dict[DType, np.dtype[Any]] = {
     DType.U64: np.dtype("<u8"),
     DType.I64: np.dtype("<i8"),
 }
+# What numpy itself calls F16; such arrays are read as their bits.
+_FLOAT16 = np.dtype("<f2")
 # uint16 reads as U16 unless the caller says that it carries F16 or BF16 bits.
 _DTYPE_OF = {
     numpy_type: dtype
     for dtype, numpy_type in _NUMPY_DTYPES.items()
     if dtype not in (DType.F16, DType.BF16)
-}
+} | {_FLOAT16: DType.F16}
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
@@ -67,6 +69,23 @@ def dtype_of(array: Array) -> DType:
     return dtype
 
 
+def carried(array: Array, dtype: DType, what: str = "the array") -> Array:
+    """The same elements as `numpy_dtype(dtype)`; of either byte order, and float16 for F16.
+
+    Raises WrongTensor, about `what`, for an array of another dtype: no value is converted.
+    """
+    carrier, given = _NUMPY_DTYPES[dtype], array.dtype.newbyteorder("<")
+    if dtype is DType.F16 and given == _FLOAT16:
+        return array.astype(_FLOAT16, copy=False).view(carrier)
+    if given != carrier:
+        fitting = "float16 or its bits as uint16" if dtype is DType.F16 else carrier.name
+        raise WrongTensor(
+            f"{what} has dtype {array.dtype}, {dtype.name} needs {fitting}",
+            hint="Convert it where you mean it: nothing is converted silently.",
+        )
+    return array.astype(carrier, copy=False)
+
+
 def tensor_header(dtype: DType, shape: tuple[int, ...]) -> bytes:
     """The 35 bytes in front of the data root. Raises WrongTensor for an impossible shape."""
     if len(shape) > MAX_RANK:
@@ -80,10 +99,7 @@ def tensor_header(dtype: DType, shape: tuple[int, ...]) -> bytes:
 def tensor_root(array: Array, dtype: DType | None = None) -> bytes:
     """Tensor root of an array, any layout; `dtype` says what uint16 bits mean (F16, BF16)."""
     dtype = dtype_of(array) if dtype is None else dtype
-    carrier = _NUMPY_DTYPES[dtype]
-    if array.dtype.newbyteorder("<") != carrier:
-        raise WrongTensor(f"an array of {array.dtype} cannot carry {dtype.name}")
-    dense = np.ascontiguousarray(array, dtype=carrier)
+    dense = np.ascontiguousarray(carried(array, dtype))
     return _root(dtype, array.shape, dense.reshape(-1).view(np.uint8).data)
 
 

@@ -2,14 +2,17 @@
 
 from aivm.compiler.compile import CompiledModel, compile_model
 from aivm.compiler.interface import ModelInterface, TensorInterface, inspect_model
+from aivm.compiler.load import CheckedModel, load_model
 from aivm.compiler.registry import SupportedOperator, supported_operators
 
 __all__ = [
+    "CheckedModel",
     "CompiledModel",
     "ModelInterface",
     "SupportedOperator",
     "TensorInterface",
     "compile_model",
     "inspect_model",
+    "load_model",
     "supported_operators",
 ]

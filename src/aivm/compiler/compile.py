@@ -10,12 +10,12 @@ from types import MappingProxyType
 import numpy as np
 from onnx import ModelProto
 
-from aivm.commitments import Array, numpy_dtype
+from aivm.commitments import Array, carried
 from aivm.compiler import lowering
 from aivm.compiler.assemble import assemble
 from aivm.compiler.builder import Builder
 from aivm.compiler.interface import TensorInterface, tensor_interface
-from aivm.compiler.load import functions_of, load_model, opsets_of
+from aivm.compiler.load import Model, functions_of, load_model, opsets_of
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.tensors import checked_type
 from aivm.compiler.translate import Scope, Translator
@@ -38,12 +38,14 @@ class CompiledModel:
 
 
 def compile_model(
-    model: bytes | ModelProto,
+    model: Model,
     shapes: Mapping[str, tuple[int, ...]],
     *,
     bindings: Mapping[str, Array] = MappingProxyType({}),
 ) -> CompiledModel:
     """The tensor program of `model` for inputs of the given shapes.
+
+    Give what `load_model` returns to compile one model for several shapes: it is checked once.
 
     `shapes` may leave out inputs whose shape the model fixes. `bindings` fixes inputs to constants:
     they are inputs of the program no more. The same arguments give the same program and constants
@@ -52,7 +54,7 @@ def compile_model(
     Raises MalformedModel, UnsupportedModel (names the node, the reason and what to change),
     WrongTensor (a shape or a binding does not fit the model) and TooLarge.
     """
-    proto = load_model(model)
+    proto = load_model(model).proto
     build = Builder()
     scope: Scope = ChainMap()
     names = _bind_inputs(proto, build, scope, shapes, bindings)
@@ -85,7 +87,10 @@ def _bind_inputs(
             continue
         declared = tensor_interface(info)
         if info.name in bindings:
-            scope[info.name] = _bound(declared, np.asarray(bindings[info.name]), build, sizes)
+            array = np.asarray(bindings[info.name])
+            expected = _checked(declared, _resolved(declared, array.shape, sizes))
+            dense = carried(array, expected.dtype, f"the binding of {info.name!r}")
+            scope[info.name] = build.constant(np.array(dense, order="C"), expected.dtype)
         else:
             shape = _resolved(declared, shapes.get(info.name), sizes)
             scope[info.name] = build.input(_checked(declared, shape))
@@ -104,17 +109,6 @@ def _check_names(
     both = sorted(set(shapes) & set(bindings))
     if both:
         raise WrongTensor(f"input {both[0]!r} has both a shape and a binding; give one")
-
-
-def _bound(declared: TensorInterface, array: Array, build: Builder, sizes: dict[str, int]) -> Value:
-    expected = numpy_dtype(declared.dtype)
-    if array.dtype.newbyteorder("<") != expected:
-        raise WrongTensor(
-            f"the binding of {declared.name!r} has dtype {array.dtype}, the model wants {expected}"
-        )
-    shape = _resolved(declared, array.shape, sizes)
-    _checked(declared, shape)
-    return build.constant(np.array(array, dtype=expected, order="C"), declared.dtype)
 
 
 def _resolved(
@@ -137,14 +131,17 @@ def _resolved(
             wanted = sizes.setdefault(wanted, size)
         fits = fits and wanted in (None, size)
     if not fits:
+        known = [f"{name} is {sizes[name]}" for name in declared.shape if name in sizes]
         raise WrongTensor(
             f"shape {given} does not fit input {declared.name!r}, "
-            f"which the model declares as {_shown(declared)}"
+            f"which the model declares as {_shown(declared)}",
+            hint=f"Here {' and '.join(dict.fromkeys(known))}." if known else None,
         )
     return given
 
 
 def _checked(declared: TensorInterface, shape: tuple[int, ...]) -> TensorType:
+    assert declared.dtype is not None, "the checker refuses inputs without a type"
     try:
         return checked_type(declared.dtype, shape)
     except (Malformed, Unsupported) as error:
@@ -158,7 +155,7 @@ def _shown(declared: TensorInterface) -> str:
 
 
 def _check_output(declared: TensorInterface, result: Value) -> None:
-    if declared.dtype is not result.dtype:
+    if declared.dtype is not None and declared.dtype is not result.dtype:
         raise MalformedModel(
             f"output {declared.name!r} is declared as {declared.dtype.name} "
             f"but its node gives {result.dtype.name}"

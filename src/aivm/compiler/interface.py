@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onnx import ModelProto, ValueInfoProto
+from onnx import ModelProto, TensorShapeProto, ValueInfoProto
 
-from aivm.compiler.load import load_model, opsets_of
+from aivm.compiler.load import Model, load_model, opsets_of
 from aivm.compiler.refusals import Unsupported
 from aivm.compiler.tensors import dtype_of_onnx
 from aivm.errors import UnsupportedModel
@@ -20,10 +20,13 @@ Dimension = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class TensorInterface:
-    """Name, dtype and shape of an input or output; `shape` is None where even the rank is open."""
+    """Name, dtype and shape of an input or output; `shape` is None where even the rank is open.
+
+    `dtype` is None for an output whose type the model leaves to be found.
+    """
 
     name: str
-    dtype: DType
+    dtype: DType | None
     shape: tuple[Dimension, ...] | None
 
 
@@ -37,9 +40,9 @@ class ModelInterface:
     operators: Mapping[str, int]
 
 
-def inspect_model(model: bytes | ModelProto) -> ModelInterface:
+def inspect_model(model: Model) -> ModelInterface:
     """The interface of a model. Raises MalformedModel, UnsupportedModel and TooLarge."""
-    return interface_of(load_model(model))
+    return interface_of(load_model(model).proto)
 
 
 def interface_of(model: ModelProto) -> ModelInterface:
@@ -56,6 +59,8 @@ def interface_of(model: ModelProto) -> ModelInterface:
 
 def tensor_interface(info: ValueInfoProto) -> TensorInterface:
     """Raises UnsupportedModel for sequences, maps, strings and other types that are no tensors."""
+    if not info.HasField("type"):
+        return TensorInterface(info.name, None, None)
     if not info.type.HasField("tensor_type"):
         raise UnsupportedModel(f"{info.name!r} is not a tensor", hint="Only tensors can be passed.")
     tensor = info.type.tensor_type
@@ -65,8 +70,11 @@ def tensor_interface(info: ValueInfoProto) -> TensorInterface:
         raise UnsupportedModel(f"{info.name!r}: {error.reason}", hint=error.change) from error
     if not tensor.HasField("shape"):
         return TensorInterface(info.name, dtype, None)
-    dimensions: list[Dimension] = []
-    for dimension in tensor.shape.dim:
-        kind = dimension.WhichOneof("value")
-        dimensions.append(getattr(dimension, kind) if kind else None)
-    return TensorInterface(info.name, dtype, tuple(dimensions))
+    return TensorInterface(info.name, dtype, tuple(map(_dimension, tensor.shape.dim)))
+
+
+def _dimension(declared: TensorShapeProto.Dimension) -> Dimension:
+    """Some exporters write an open dimension as -1, or as a symbol without a name."""
+    if declared.HasField("dim_value"):
+        return declared.dim_value if declared.dim_value >= 0 else None
+    return declared.dim_param or None

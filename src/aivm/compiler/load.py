@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from aivm.compiler.functions import FunctionKey, domain_of, subgraphs
 from aivm.compiler.refusals import Malformed, Unsupported
@@ -24,30 +25,44 @@ from aivm.errors import MalformedModel, TooLarge, UnsupportedModel
 MAX_MODEL_BYTES = 2**31 - 1
 MAX_NODES = 200_000
 _MAX_NESTING = 24
+_MAX_MESSAGE = 300
 
 
-def load_model(model: bytes | ModelProto) -> ModelProto:
-    """A checked model.
+@dataclass(frozen=True, slots=True)
+class CheckedModel:
+    """A model that `load_model` has accepted, to be compiled for many shapes; do not change it."""
+
+    proto: ModelProto
+
+
+Model = bytes | ModelProto | CheckedModel
+
+
+def load_model(model: Model) -> CheckedModel:
+    """A checked model; one that was checked before is returned as it is.
 
     Raises MalformedModel, UnsupportedModel and TooLarge.
     """
-    proto = _parse(model) if isinstance(model, bytes | bytearray | memoryview) else model
-    if not proto.graph.output:
-        raise MalformedModel("the file is not an ONNX model: it has no graph with outputs")
-    if proto.ByteSize() > MAX_MODEL_BYTES:
+    if isinstance(model, CheckedModel):
+        return model
+    data = model.SerializeToString() if isinstance(model, ModelProto) else bytes(model)
+    if len(data) > MAX_MODEL_BYTES:
         raise TooLarge(
-            f"the model has {proto.ByteSize()} bytes, over the limit of {MAX_MODEL_BYTES}",
+            f"the model has {len(data)} bytes, over the limit of {MAX_MODEL_BYTES}",
             hint="Protocol buffers end at 2 GiB.",
         )
+    proto = _parse(data)
+    if not proto.graph.output:
+        raise MalformedModel("the file is not an ONNX model: it has no graph with outputs")
     _check_opsets(proto)
     _check_graphs(proto)
     try:
-        onnx.checker.check_model(proto)
+        onnx.checker.check_model(_in_full(proto) or data)
     except onnx.checker.ValidationError as error:
-        raise MalformedModel(f"the model breaks the ONNX rules: {_first_line(error)}") from error
+        raise MalformedModel(f"the model breaks the ONNX rules: {_sentence(error)}") from error
     except (ValueError, EncodeError) as error:
-        raise MalformedModel(f"the model cannot be read: {_first_line(error)}") from error
-    return proto
+        raise MalformedModel(f"the model cannot be read: {_sentence(error)}") from error
+    return CheckedModel(proto)
 
 
 def opsets_of(model: ModelProto) -> dict[str, int]:
@@ -65,8 +80,41 @@ def _parse(data: bytes | bytearray | memoryview) -> ModelProto:
         model = ModelProto()
         model.ParseFromString(bytes(data))
     except DecodeError as error:
-        raise MalformedModel(f"the file is not an ONNX model: {_first_line(error)}") from error
+        raise MalformedModel(f"the file is not an ONNX model: {_sentence(error)}") from error
     return model
+
+
+def _in_full(model: ModelProto) -> ModelProto | None:
+    """The model with what runtimes do without and the checker demands; None if all is there.
+
+    That is: a name of the graph, the short name of the standard domain, the shapes of inputs and
+    outputs, and the types of outputs, which people append to a graph to see what happens inside.
+    """
+    graph = model.graph
+    long_names = [entry for entry in model.opset_import if entry.domain != domain_of(entry.domain)]
+    if graph.name and not long_names and all(map(_is_full, [*graph.input, *graph.output])):
+        return None
+    full = ModelProto()
+    full.CopyFrom(model)
+    full.graph.name = graph.name or "graph"
+    for entry in full.opset_import:
+        entry.domain = domain_of(entry.domain)
+    for node in (node for graph in _graphs(full) for node in graph.node):
+        node.domain = domain_of(node.domain)
+    for output in full.graph.output:
+        if not output.HasField("type"):
+            output.type.tensor_type.elem_type = TensorProto.FLOAT
+    for info in (*full.graph.input, *full.graph.output):
+        if info.type.HasField("tensor_type"):
+            info.type.tensor_type.shape.SetInParent()
+    return full
+
+
+def _is_full(info: ValueInfoProto) -> bool:
+    kind = info.type
+    return info.HasField("type") and (
+        not kind.HasField("tensor_type") or kind.tensor_type.HasField("shape")
+    )
 
 
 def _check_opsets(model: ModelProto) -> None:
@@ -156,5 +204,6 @@ def _graphs(model: ModelProto) -> Iterator[GraphProto]:
         pending += [(inner, depth + 1) for node in graph.node for inner in subgraphs(node)]
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _sentence(error: BaseException) -> str:
+    """What another library says, on one line of bounded length."""
+    return " ".join(str(error).split())[:_MAX_MESSAGE] or type(error).__name__

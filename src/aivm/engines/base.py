@@ -19,7 +19,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from aivm import engines
-from aivm.commitments import Array, numpy_dtype
+from aivm.commitments import Array, carried
 from aivm.errors import UnknownEngine, WrongTensor
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
@@ -102,13 +102,15 @@ def open_engine(
     return cast(Engine, engine)
 
 
-def checked_inputs(program: Program, inputs: Sequence[Array]) -> list[Array]:
+def checked_inputs(
+    program: Program, inputs: Sequence[Array], names: Sequence[str] = ()
+) -> list[Array]:
     """The inputs as a program reads them: dense, little-endian, every NaN the canonical one.
 
-    Arrays that are so already are passed on as they are, so do not write to them. Raises
-    WrongTensor where dtype, shape or number do not fit the program.
+    Arrays that are so already are passed on as they are, so do not write to them. `names` are for
+    messages only. Raises WrongTensor where dtype, shape or number do not fit the program.
     """
-    return _checked("input", program.inputs, inputs)
+    return _checked("input", program.inputs, inputs, names)
 
 
 def checked_constants(program: Program, constants: Sequence[Array]) -> list[Array]:
@@ -116,26 +118,23 @@ def checked_constants(program: Program, constants: Sequence[Array]) -> list[Arra
     return _checked("constant", [constant.type for constant in program.constants], constants)
 
 
-def _checked(what: str, types: Sequence[TensorType], arrays: Sequence[Array]) -> list[Array]:
+def _checked(
+    what: str, types: Sequence[TensorType], arrays: Sequence[Array], names: Sequence[str] = ()
+) -> list[Array]:
     if len(arrays) != len(types):
         raise WrongTensor(f"the program has {len(types)} {what}s, {len(arrays)} were given")
-    pairs = enumerate(zip(types, arrays, strict=True))
-    return [_checked_array(f"{what} {position}", *pair) for position, pair in pairs]
+    titles = [f"{what} {name!r}" for name in names] or [f"{what} {n}" for n in range(len(types))]
+    return [_checked_array(*triple) for triple in zip(titles, types, arrays, strict=True)]
 
 
 def _checked_array(name: str, expected: TensorType, array: Array) -> Array:
-    dtype = numpy_dtype(expected.dtype)
-    # newbyteorder: a big-endian array holds the same values, so it is converted, not refused.
-    if array.dtype.newbyteorder("<") != dtype:
-        raise WrongTensor(
-            f"{name} has dtype {array.dtype}, the program expects {dtype} for {expected.dtype.name}"
-        )
+    array = carried(array, expected.dtype, name)
     if array.shape != expected.shape:
         raise WrongTensor(f"{name} has shape {array.shape}, the program expects {expected.shape}")
     if expected.dtype is DType.BOOL and array.size and array.view(np.uint8).max() > 1:
         raise WrongTensor(f"{name} is BOOL but holds a byte other than 0 and 1")
     # ascontiguousarray would turn rank 0 into rank 1.
-    return _canonical_nans(expected.dtype, np.asarray(array, dtype=dtype, order="C"))
+    return _canonical_nans(expected.dtype, np.asarray(array, order="C"))
 
 
 def _canonical_nans(dtype: DType, array: Array) -> Array:

@@ -13,6 +13,7 @@ from aivm.compiler import (
     TensorInterface,
     compile_model,
     inspect_model,
+    load_model,
 )
 from aivm.errors import BadInput
 from aivm.isa.instructions import TensorType
@@ -48,13 +49,14 @@ def pack_model(
     constants. Raises what `compile_model` and `write_package` raise, and BadInput for two sets of
     shapes that give the same entry.
     """
-    compiled = [compile_model(model, chosen, bindings=bindings) for chosen in shapes]
+    checked = load_model(model)
+    compiled = [compile_model(checked, chosen, bindings=bindings) for chosen in shapes]
     entries = dict(zip(_entry_names(compiled), compiled, strict=True))
     if not entries or len(entries) != len(compiled):
         raise BadInput("each set of input shapes must be given once, and at least one of them")
     first = compiled[0]
     types = first.program.value_types
-    interface = inspect_model(model)
+    interface = inspect_model(checked)
     about = Description(
         name=name,
         version=version,
@@ -90,7 +92,7 @@ def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
 def _interfaces(
     tensors: Sequence[TensorInterface], types: Mapping[str, TensorType]
 ) -> tuple[Interface, ...]:
-    """The model's own description; where it leaves a rank open, the compiled program gives it."""
+    """The model's own description; what it leaves open, the compiled program gives."""
     described = []
     for tensor in tensors:
         type_ = types.get(tensor.name)
@@ -98,7 +100,7 @@ def _interfaces(
             continue
         shape = (None,) * len(type_.shape) if tensor.shape is None else tensor.shape
         named = tuple(_dimension(tensor.name, axis, size) for axis, size in enumerate(shape))
-        described.append(Interface(tensor.name, tensor.dtype, named))
+        described.append(Interface(tensor.name, type_.dtype, named))
     return tuple(described)
 
 

@@ -78,7 +78,9 @@ def test_what_is_not_a_tensor_is_refused() -> None:
         tensor_root(np.zeros((1,) * 9, dtype=np.int8))
     with pytest.raises(WrongTensor, match="outside"):
         tensor_header(DType.U8, (2**32,))
-    with pytest.raises(WrongTensor, match="cannot carry"):
+    with pytest.raises(WrongTensor, match="the array has dtype float16, U16 needs uint16"):
+        tensor_root(np.zeros(2, dtype=np.float16), DType.U16)
+    with pytest.raises(WrongTensor, match="the array has dtype float32, I32 needs int32"):
         tensor_root(np.zeros(2, dtype=np.float32), DType.I32)
     with pytest.raises(WrongTensor, match="7 bytes"):
         tensor_root_of_bytes(DType.F32, (2,), bytes(7))
@@ -93,3 +95,10 @@ def test_bundle_root_is_a_tree_over_the_roots_in_order() -> None:
     assert bundle_root([first, second]) != bundle_root([second, first])
     assert bundle_root([first]) == merkle.leaf_hash(first)
     assert bundle_root([]) == merkle.leaf_hash(b"")
+
+
+def test_float16_is_f16() -> None:
+    half = np.array([[1.5, -0.25, 3]], np.float16)
+    root = tensor_root(half.view(np.uint16), DType.F16)
+    assert tensor_root(half) == tensor_root(half, DType.F16) == root
+    assert tensor_root(half.astype(">f2")) == tensor_root(half[:, ::-1][:, ::-1]) == root

@@ -52,6 +52,12 @@ def test_shapes_that_do_not_fit(adder, shapes, reason):
         compile_model(adder, shapes)
 
 
+def test_a_size_that_another_input_has_fixed_is_named(adder):
+    with pytest.raises(WrongTensor) as caught:
+        compile_model(adder, {"a": (4, 1), "b": (5, 1)})
+    assert caught.value.hint == "Here batch is 4."
+
+
 def test_shapes_that_do_not_broadcast_are_the_models_fault(adder):
     with pytest.raises(MalformedModel, match="do not broadcast"):
         compile_model(adder, {"a": (4, 2), "b": (4, 3)})
@@ -62,6 +68,15 @@ def test_a_bound_input_is_a_constant(adder):
     compiled = compile_model(adder, {"a": (1, 2)}, bindings={"b": bound})
     assert compiled.input_names == ("a",)
     assert [constant.tolist() for constant in compiled.constants] == [1.5]
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2"])
+def test_float16_is_bound_as_its_bits(make_model, dtype):
+    feeds = {name: np.zeros((1, 2), np.float16) for name in "ab"}
+    kinds = {"y": TensorProto.FLOAT16}
+    model = make_model([helper.make_node("Concat", ["a", "b"], ["y"], axis=0)], feeds, kinds)
+    compiled = compile_model(model, {"a": (1, 2)}, bindings={"b": np.array([[1, -2]], dtype)})
+    assert [constant.tolist() for constant in compiled.constants] == [[[0x3C00, 0xC000]]]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from aivm.compiler import builder, compile_model, inspect_model
+from aivm.compiler import builder, compile_model, inspect_model, load_model
 from aivm.errors import AivmError, InternalError, MalformedModel, UnsupportedModel
+from aivm.numerics.dtypes import DType
 
 
 def small_model() -> ModelProto:
@@ -265,3 +266,79 @@ def test_tables_that_would_take_for_ever(operator):
     model.graph.initializer.append(constant)
     model.graph.node[2].CopyFrom(node)
     refused(model, UnsupportedModel, "table of")
+
+
+# --- what runtimes accept though the checker would not ------------------------------------------
+
+
+def accepted(model: ModelProto) -> None:
+    """It is the small model, whatever was left out of its description."""
+    good = compile_model(small_model(), {"x": (4, 3)})
+    found = compile_model(model.SerializeToString(), {"x": (4, 3)})
+    assert (found.program, found.input_names) == (good.program, good.input_names)
+    assert inspect_model(model).inputs[0].dtype is DType.F32
+
+
+def test_outputs_need_neither_shape_nor_type():
+    model = small_model()
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    accepted(model)
+    assert inspect_model(model).outputs[0].shape is None
+    model.graph.output[0].ClearField("type")
+    accepted(model)
+    assert inspect_model(model).outputs[0].dtype is None
+
+
+def test_a_value_inside_can_be_made_an_output_by_its_name_alone():
+    model = small_model()
+    model.graph.output.append(onnx.ValueInfoProto(name="sum"))
+    assert compile_model(model, {"x": (4, 3)}).output_names == ("y", "sum")
+
+
+def test_inputs_need_no_shape_but_a_type():
+    model = small_model()
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    accepted(model)
+    model.graph.input[0].ClearField("type")
+    refused(model, MalformedModel, "type")
+
+
+@pytest.mark.parametrize("size", [-1, ""])
+def test_open_dimensions_are_written_in_several_ways(size):
+    model = small_model()
+    dimension = model.graph.input[0].type.tensor_type.shape.dim[0]
+    if size == -1:
+        dimension.dim_value = -1
+    else:
+        dimension.dim_param = ""
+    accepted(model)
+    assert inspect_model(model).inputs[0].shape == (None, 3)
+
+
+def test_the_graph_needs_no_name_and_the_standard_domain_has_two():
+    model = small_model()
+    model.graph.name = ""
+    accepted(model)
+    model.opset_import[0].domain = "ai.onnx"
+    accepted(model)
+    for node in model.graph.node:
+        node.domain = "ai.onnx"
+    accepted(model)
+
+
+def test_a_checked_model_is_not_checked_again_and_is_a_copy(monkeypatch):
+    model = small_model()
+    checked = load_model(model)
+    del model.graph.node[:]
+    monkeypatch.setattr(onnx.checker, "check_model", None)
+    assert load_model(checked) is checked
+    for rows in (1, 2):
+        assert compile_model(checked, {"x": (rows, 3)}).program.inputs[0].shape == (rows, 3)
+
+
+def test_the_checkers_reason_is_one_line():
+    model = small_model()
+    model.graph.node.reverse()
+    error = refused(model, MalformedModel, "sorted")
+    assert "\n" not in error.message
+    assert "OpType: Reshape" in error.message

@@ -53,6 +53,14 @@ def test_bf16_travels_as_bits() -> None:
     assert array.tolist() == [0x3F80, 0x7FC0]
 
 
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", "<u2"])
+def test_f16_is_float16_or_its_bits(dtype: str) -> None:
+    given = np.array([1, -2], "<f2")
+    given = given.view(dtype) if dtype == "<u2" else given.astype(dtype)
+    (array,) = base.checked_inputs(program(TensorType(DType.F16, (2,))), [given])
+    assert (array.dtype, array.tolist()) == (np.uint16, [0x3C00, 0xC000])
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [
@@ -65,6 +73,11 @@ def test_bf16_travels_as_bits() -> None:
 def test_wrong_input_is_named(array: np.ndarray, message: str) -> None:
     with pytest.raises(WrongTensor, match=message):
         base.checked_inputs(program(F32_PAIR), [array])
+
+
+def test_a_wrong_input_has_the_models_name_where_that_is_known() -> None:
+    with pytest.raises(WrongTensor, match="input 'ids' has dtype int32"):
+        base.checked_inputs(program(F32_PAIR), [np.zeros(2, np.int32)], ["ids"])
 
 
 def test_wrong_number_of_inputs() -> None:
