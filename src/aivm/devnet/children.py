@@ -107,6 +107,7 @@ class ProviderProcess:
                 return cls(process, json.loads(line)["url"], owner)
         with suppress(ProcessLookupError):
             process.kill()
+        await process.wait()
         said = (folder / "log").read_text(errors="replace")[-500:]
         raise Unavailable(f"a provider did not start: {said or 'it said nothing'}")
 
