@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -15,6 +15,9 @@ from aivm.cli.output import Output
 from aivm.cli.tensors import read_inputs
 from aivm.config import Config
 from aivm.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    from aivm.compiler import Model
 
 _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 
@@ -38,12 +41,13 @@ _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 @output_options
 def pack(output: Output, model: Path, out: Path, settings: Config, **options: Any) -> None:
     """Compile MODEL, sign its manifest with the configured account, write a package folder."""
+    from aivm.compiler import load_model
     from aivm.market.network import open_account
     from aivm.packages import ExtraFile, Role, pack_model
 
     if not model.is_file():
         raise NotFound(f"no file {model}")
-    source = model.read_bytes()
+    source = load_model(model.read_bytes())
     shapes = [parse_shapes(text) for text in options["shapes"]] or [default_shapes(source)]
     extra = [
         ExtraFile(path=path.name, source=path, role=Role(role))
@@ -87,7 +91,7 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
     output.hint(f"aivm push {out}")
 
 
-def default_shapes(model: bytes) -> dict[str, tuple[int, ...]]:
+def default_shapes(model: Model) -> dict[str, tuple[int, ...]]:
     """Shapes for a model whose only open dimension is the batch, the first one: a batch of 1.
 
     Raises BadInput where another dimension is open: only the publisher knows which sizes matter.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -46,7 +47,7 @@ class Prepared:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
 
-    @property
+    @cached_property
     def output_types(self) -> list[TensorType]:
         types = self.program.value_types
         return [types[value] for value in self.program.outputs]

@@ -2,12 +2,13 @@
 
 from aivm.compiler.compile import CompiledModel, compile_model
 from aivm.compiler.interface import ModelInterface, TensorInterface, inspect_model
-from aivm.compiler.load import CheckedModel, load_model
+from aivm.compiler.load import CheckedModel, Model, load_model
 from aivm.compiler.registry import SupportedOperator, supported_operators
 
 __all__ = [
     "CheckedModel",
     "CompiledModel",
+    "Model",
     "ModelInterface",
     "SupportedOperator",
     "TensorInterface",

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from aivm.commitments import Array
 from aivm.compiler import (
     CompiledModel,
+    Model,
     TensorInterface,
     compile_model,
     inspect_model,
@@ -28,7 +29,7 @@ _MAX_SYMBOL = 64
 
 
 def pack_model(
-    model: bytes,
+    model: Model,
     *,
     name: str,
     version: str,
@@ -43,7 +44,7 @@ def pack_model(
     bindings: Mapping[str, Array] = MappingProxyType({}),
     extra_files: Sequence[ExtraFile] = (),
 ) -> PackageInfo:
-    """Compiles `model` (ONNX bytes) for each set of input shapes and writes the package.
+    """Compiles `model` for each set of input shapes and writes the package.
 
     `shapes` may be one empty mapping where the model fixes every shape. `bindings` fixes inputs to
     constants. Raises what `compile_model` and `write_package` raise, and BadInput for two sets of

@@ -70,6 +70,8 @@ class TapeExecutable:
         self._open_machine = open_machine
         self._deadline_seconds = deadline_seconds
         self._loaded: _Loaded | None = self._load(trace=False)
+        types = program.value_types
+        self._output_types = [types[value] for value in program.outputs]
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         loaded = self._open()
@@ -77,9 +79,8 @@ class TapeExecutable:
         loaded.write_inputs(arrays)
         with self._deadline(loaded):
             loaded.run_steps(0, len(loaded.plan.steps))
-        types = self.program.value_types
-        outputs = zip(self.program.outputs, loaded.plan.results, strict=True)
-        return [loaded.read(address, types[value]) for value, address in outputs]
+        outputs = zip(loaded.plan.results, self._output_types, strict=True)
+        return [loaded.read(address, type_) for address, type_ in outputs]
 
     def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
         self._open()
