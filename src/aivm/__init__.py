@@ -2,6 +2,8 @@
 
     aivm.load("model.onnx", engine="native").run({"x": array})   # {name: array}
     aivm.Client().infer("owner/name", {"x": array})              # bought, with a receipt
+
+The rooms beneath are described in ARCHITECTURE.md.
 """
 
 from __future__ import annotations
