@@ -67,8 +67,9 @@ def dumps(value: Any, error: type[AivmError]) -> bytes:
 def spell(value: Any) -> bytes:
     """The RFC 8785 bytes of a value that is known to be strict; `dumps` is for all others.
 
-    The standard library's encoder does it where it can, twenty times quicker. In ASCII text both sort keys alike (by code point, by UTF-16 unit) and escape alike. Numbers are
-    integers: `parse` lets no others through.
+    The standard library's encoder does it where it can, twenty times quicker. In ASCII text both
+    sort keys alike (by code point, by UTF-16 unit) and escape alike. Numbers are integers: `parse`
+    lets no others through.
     """
     text = json.dumps(
         value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
