@@ -26,6 +26,7 @@ _COMMANDS = {
     "show": "models",
     "pull": "models",
     "provider": "provider",
+    "channel": "channel",
     "keys": "keys",
     "config": "settings",
     "demo": "demo",

@@ -17,7 +17,7 @@ import numpy as np
 from aivm import host
 from aivm.chain.account import Account
 from aivm.chain.client import Chain
-from aivm.chain.escrow import ChannelStatus
+from aivm.chain.escrow import Channel, ChannelStatus
 from aivm.config import Config
 from aivm.engines.base import checked_inputs
 from aivm.errors import DeadlineExceeded, Denied, NotFound
@@ -153,15 +153,30 @@ class Buyer:
             delivery = await self._caller.call(order, await self._channel(order, candidate))
         return _inference(model, order, delivery)
 
+    async def channels(self) -> list[tuple[OpenChannel, Channel]]:
+        """This account's channels that are not closed: what we remember, what the chain says.
+
+        A channel that the chain does not know was of an earlier development network: it is dropped.
+        """
+        escrow = (self.chain.chain_id, self.chain.escrow.address)
+        found = []
+        for known in self.ledger.all(escrow=escrow, client=self.account.address):
+            try:
+                state = await self.chain.escrow.get_channel(known.channel)
+            except NotFound:
+                self.ledger.mark_closed(known.channel)
+                continue
+            found.append((known, state))
+        return found
+
     async def request_close(self) -> list[OpenChannel]:
         """Ask the chain to close every channel of this account; providers now redeem."""
-        escrow = (self.chain.chain_id, self.chain.escrow.address)
-        channels = self.ledger.all(escrow=escrow, client=self.account.address)
-        for channel in channels:
-            if (await self.chain.escrow.get_channel(channel.channel)).status is ChannelStatus.OPEN:
+        channels = await self.channels()
+        for channel, state in channels:
+            if state.status is ChannelStatus.OPEN:
                 await self.chain.escrow.request_close(self.account, channel.channel)
             self.ledger.mark_closing(channel.channel)
-        return channels
+        return [channel for channel, _ in channels]
 
     async def finalize(self, channel: bytes, *, timeout_seconds: float = 60.0) -> int:
         """Refund a closing channel once its challenge period is over; returns the refund."""
