@@ -20,7 +20,7 @@ from aivm.chain.client import Chain
 from aivm.chain.escrow import Channel, ChannelStatus
 from aivm.config import Config
 from aivm.engines.base import checked_inputs
-from aivm.errors import DeadlineExceeded, Denied, NotFound
+from aivm.errors import DeadlineExceeded, Denied, NotFound, Unavailable
 from aivm.market.call import Caller, Delivery, Order
 from aivm.market.directory import Candidate, Directory
 from aivm.market.entries import find_entry, in_order
@@ -145,7 +145,11 @@ class Buyer:
         channel = await self._channel(order, candidate)
         try:
             delivery = await self._caller.call(order, channel)
+        except Unavailable:
+            self._directory.forget(candidate.endpoint)
+            raise
         except Denied:
+            self._directory.forget(candidate.endpoint)
             if not await self._is_used_up(channel, order):
                 raise
             # Closed behind our back, of a network that was started anew, or emptied by another

@@ -24,6 +24,7 @@ from aivm.market.body import read_body
 
 MAX_TERMS_BYTES = 1 << 20
 TERMS_TIMEOUT_SECONDS = 10.0
+REMEMBER_SECONDS = 15.0
 # With a longer one, no channel would ever do, and each call would lock up another deposit.
 MAX_MARGIN_SECONDS = 24 * 3600
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,37}")
@@ -55,11 +56,16 @@ class Candidate:
 
 
 class Directory:
-    """Finds providers; holds no state of its own."""
+    """Finds providers.
+
+    What one said of itself, silence included, is remembered for a while, so that a silent provider
+    costs its time-out once and not on every call.
+    """
 
     def __init__(self, chain: Chain, session: aiohttp.ClientSession) -> None:
         self._chain = chain
         self._session = session
+        self._heard: dict[str, tuple[float, ProviderTerms | AivmError]] = {}
 
     async def candidates(self, model: bytes, program: bytes) -> list[Candidate]:
         """Every registered provider, cheapest usable first; the others say why not."""
@@ -97,7 +103,7 @@ class Directory:
         if not info.active:
             return because("not active: paused or staked too little")
         try:
-            terms = await fetch_terms(self._session, info.endpoint)
+            terms = await self._terms(info.endpoint)
         except AivmError as error:
             return because(error.message)
         if terms.provider != info.provider or terms.hot_key != info.hot_key:
@@ -108,6 +114,22 @@ class Directory:
         if price is None:
             return because("it does not serve this program", terms)
         return Candidate(info.provider, info.endpoint, terms, price, "")
+
+    def forget(self, endpoint: str) -> None:
+        """Ask this provider again next time: it did not do as it had said."""
+        self._heard.pop(endpoint, None)
+
+    async def _terms(self, endpoint: str) -> ProviderTerms:
+        since, heard = self._heard.get(endpoint, (0.0, None))
+        if heard is None or host.monotonic() - since > REMEMBER_SECONDS:
+            try:
+                heard = await fetch_terms(self._session, endpoint)
+            except AivmError as error:
+                heard = error
+            self._heard[endpoint] = (host.monotonic(), heard)
+        if isinstance(heard, AivmError):
+            raise heard
+        return heard
 
 
 async def fetch_terms(session: aiohttp.ClientSession, endpoint: str) -> ProviderTerms:

@@ -251,3 +251,37 @@ async def test_a_silent_provider_is_given_up(
     providers.add("x", silent)
     with pytest.raises(ProviderUnreachable, match="does not answer"):
         await fetch_terms(session, f"{providers.url}/x")
+
+
+async def test_a_provider_is_asked_once_until_it_is_forgotten(
+    providers: Providers, directory: Directory
+) -> None:
+    asked = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.json_response(terms_of("one"))
+
+    providers.add("one", answer)
+    for _ in range(3):
+        chosen = await directory.choose(MODEL, PROGRAM, max_price=None)
+    assert asked == 1
+    directory.forget(chosen.endpoint)
+    await directory.choose(MODEL, PROGRAM, max_price=None)
+    assert asked == 2
+
+
+async def test_silence_is_remembered_too(providers: Providers, directory: Directory) -> None:
+    asked = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=503)
+
+    providers.add("down", answer)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await directory.choose(MODEL, PROGRAM, max_price=None)
+    assert asked == 1
