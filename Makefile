@@ -46,7 +46,7 @@ demo: install
 
 test: $(STAMP)-test contracts/node_modules
 	$(BIN)/python -m aivm.chain.tools npm --prefix contracts test
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-nightly: $(STAMP)-test contracts/node_modules
 	$(BIN)/python -m aivm.chain.tools npm --prefix contracts run test:nightly
