@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -87,7 +88,7 @@ def pull(output: Output, model: str, settings: Config) -> None:
     package = _on_network(settings, work)
     document = {"ok": True, "directory": str(package.directory), **_package_document(package)}
     output.data(str(package.directory), document, brief=str(package.directory))
-    output.hint(f"aivm run {package.directory} --input x.npz")
+    output.hint(shlex.join(["aivm", "run", str(package.directory), "--input", "x.npz"]))
 
 
 def _on_network(settings: Config, work: Callable[[Chain, Models], Awaitable[Result]]) -> Result:

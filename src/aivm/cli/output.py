@@ -51,7 +51,7 @@ class Output:
     def hint(self, command: str) -> None:
         """The next command that makes sense."""
         if not self.quiet and not self.as_json:
-            self._stderr.print(f"[dim]next:[/dim] {command}")
+            self._stderr.print(Text("next: ", "dim"), printable(command), sep="")
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +50,9 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
     if not model.is_file():
         raise NotFound(f"no file {model}")
     source = load_model(model.read_bytes())
-    shapes = [parse_shapes(text) for text in options["shapes"]] or [default_shapes(source)]
+    bindings = read_inputs(options["bind"])
+    shapes = [parse_shapes(text) for text in options["shapes"]]
+    shapes = shapes or [default_shapes(source, bound=bindings)]
     extra = [
         ExtraFile(path=path.name, source=path, role=Role(role))
         for role, path in map(_file, options["files"])
@@ -66,7 +70,7 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
             created=host.now(),
             description=options["description"],
             task=options["task"],
-            bindings=read_inputs(options["bind"]),
+            bindings=bindings,
             extra_files=extra,
         )
     table = Table(box=None, pad_edge=False, title=f"{info.manifest.name} {info.manifest.version}")
@@ -88,20 +92,21 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
         ],
     }
     output.data(table, document, brief=info.model_id.hex())
-    output.hint(f"aivm push {out}")
+    output.hint(shlex.join(["aivm", "push", str(out)]))
 
 
-def default_shapes(model: Model) -> dict[str, tuple[int, ...]]:
+def default_shapes(model: Model, bound: Container[str] = ()) -> dict[str, tuple[int, ...]]:
     """Shapes for a model whose only open dimension is the batch, the first one: a batch of 1.
 
-    Raises BadInput where another dimension is open: only the publisher knows which sizes matter.
+    Inputs `bound` to constants have the shapes of those. Raises BadInput where another dimension
+    is open: only the publisher knows which sizes matter.
     """
     from aivm.compiler import inspect_model
 
     shapes = {}
     for tensor in inspect_model(model).inputs:
         open_sizes = [size for size in tensor.shape or () if not isinstance(size, int)]
-        if not open_sizes:
+        if not open_sizes or tensor.name in bound:
             continue
         fixed = tuple(size for size in tensor.shape or () if isinstance(size, int))
         shape = (1, *fixed)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from aivm.cli.files import write_file
 from aivm.cli.options import (
     ask_password,
     engine_option,
@@ -49,7 +51,7 @@ def run(
     aivm run demo/minilm --text "a sentence" --audit
     """
     inputs = read_inputs(sources)
-    if bool(inputs) == (text is not None):
+    if bool(sources) == (text is not None):
         raise BadInput("give the inputs either as --input or as --text")
     for path in (output, receipt):  # before anything is paid for
         if path is not None and not path.absolute().parent.is_dir():
@@ -64,7 +66,8 @@ def run(
     document = {"ok": True, "outputs": as_document(ran.outputs), **ran.document}
     output_to.data(as_table(ran.outputs), document, brief=ran.document["job"])
     if receipt is not None:
-        output_to.hint(f"aivm verify {receipt} --model {model} --input ...")
+        paths = shlex.join([str(receipt), "--model", model])
+        output_to.hint(f"aivm verify {paths} --input ...")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def _run_here(
         inputs = encode_text(open_package(Path(model)), text)
     outputs, receipt = loaded.run_with_receipt(inputs)
     if receipt_to is not None:
-        receipt_to.write_bytes(SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None).to_json())
+        write_file(receipt_to, SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None).to_json())
     document = {"engine": options["engine"], "job": receipt.job.hex(), "provider": None}
     return Ran(outputs, document)
 
@@ -115,7 +118,7 @@ def _run_there(
             )
         # Before the audit: if that fails, the receipt is the evidence.
         if receipt_to is not None:
-            receipt_to.write_bytes(found.receipt.to_json())
+            write_file(receipt_to, found.receipt.to_json())
         document = {
             "job": found.receipt.receipt.job.hex(),
             "provider": found.receipt.receipt.provider,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 import zlib
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from aivm.cli.files import write_file
 from aivm.cli.output import printable
 from aivm.commitments import tensor_root
 from aivm.errors import BadInput, NotFound, TooLarge
@@ -80,10 +82,12 @@ def _load(path: str) -> Any:
 
 def write_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
     """All outputs as one .npz, at exactly this path; an output may have any name."""
-    with zipfile.ZipFile(path, "w") as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
         for name, array in outputs.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+    write_file(path, content.getvalue())
 
 
 def as_document(outputs: Mapping[str, Array]) -> dict[str, Any]:

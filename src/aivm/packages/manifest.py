@@ -27,6 +27,7 @@ from aivm.receipts.addresses import checked_address
 
 SCHEMA = "aivm.manifest.v1"
 MAX_MANIFEST_BYTES = 256 * 1024
+_MAX_REASON = 300  # characters
 
 Dimension = int | str
 """A size, or the name of one that differs between entries."""
@@ -171,8 +172,16 @@ def _validator() -> Any:
 
 def _check_schema(document: Any) -> None:
     error = next(_validator().iter_errors(document), None)
-    if error is not None:
-        raise MalformedPackage(f"manifest, {error.json_path}: {error.message[:300]}")
+    if error is None:
+        return
+    reason = error.message  # begins with the value, whatever its length, and ends with the rule
+    if len(reason) > _MAX_REASON:
+        reason = f"{reason[: _MAX_REASON // 2]}...{reason[-_MAX_REASON // 2 :]}"
+    fields = _validator().schema["properties"]
+    meaning = fields.get(error.path[0], {}).get("description") if len(error.path) == 1 else None
+    raise MalformedPackage(
+        f"manifest, {error.json_path}: {reason}", hint=f"It is: {meaning}." if meaning else None
+    )
 
 
 def _check_text(document: dict[str, Any]) -> None:

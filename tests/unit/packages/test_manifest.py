@@ -210,3 +210,14 @@ def test_the_published_schema_is_valid_and_strict() -> None:
     collect(schema)
     assert len(objects) == 7
     assert all(node["additionalProperties"] is False for node in objects)
+
+
+def test_a_refusal_is_short_and_says_what_the_field_is(document: dict[str, Any]) -> None:
+    document["name"] = "no-owner"
+    with pytest.raises(MalformedPackage, match=r"name: 'no-owner'") as caught:
+        parse_manifest(rfc8785.dumps(document))
+    assert caught.value.hint == "It is: owner/name, as registered on chain."
+    document["name"], document["description"] = "a/b", "x" * 5000
+    with pytest.raises(MalformedPackage, match=r"description: 'xxx.*x' is too long$") as caught:
+        parse_manifest(rfc8785.dumps(document))
+    assert len(caught.value.message) < 400
