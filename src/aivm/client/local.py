@@ -20,14 +20,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from aivm import host
-from aivm.commitments import bundle_root, program_root, tensor_root
+from aivm.commitments import bundle_root, program_root, shown, tensor_root
 from aivm.compiler import compile_model, inspect_model, load_model
 from aivm.engines.base import Engine, Executable, checked_inputs, open_engine
 from aivm.errors import NotFound, TooLarge, WrongTensor
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
 from aivm.market.entries import find_entry, in_order
-from aivm.numerics.dtypes import DType
 from aivm.packages import Package, open_package
 from aivm.receipts import Receipt, local_receipt
 
@@ -64,11 +63,10 @@ class Execution:
     @property
     def named_outputs(self) -> dict[str, Array]:
         """Outputs by name; F16 as numpy's float16."""
-        shown = [
-            array.view(np.float16) if kind.dtype is DType.F16 else array
-            for kind, array in zip(self.prepared.output_types, self.outputs, strict=True)
-        ]
-        return dict(zip(self.prepared.output_names, shown, strict=True))
+        named = zip(
+            self.prepared.output_names, self.outputs, self.prepared.output_types, strict=True
+        )
+        return {name: shown(array, kind.dtype) for name, array, kind in named}
 
 
 class Source(Protocol):

@@ -86,6 +86,11 @@ def carried(array: Array, dtype: DType, what: str = "the array") -> Array:
     return array.astype(carrier, copy=False)
 
 
+def shown(array: Array, dtype: DType) -> Array:
+    """The reverse of `carried`, for people: the bits of F16 as numpy's float16."""
+    return array.view(_FLOAT16) if dtype is DType.F16 else array
+
+
 def tensor_header(dtype: DType, shape: tuple[int, ...]) -> bytes:
     """The 35 bytes in front of the data root. Raises WrongTensor for an impossible shape."""
     if len(shape) > MAX_RANK:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import aiohttp
@@ -58,11 +59,12 @@ class Inference:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{name}</td><td>{array.dtype}{list(array.shape)}</td></tr>"
+            f"<tr><td>{escape(name)}</td><td>{array.dtype}{list(array.shape)}</td></tr>"
             for name, array in self.outputs.items()
         )
         job = self.receipt.receipt.job.hex()
-        return f"<table>{rows}</table><p>receipt of job <code>{job}</code> by {self.provider}</p>"
+        seller = escape(self.provider)
+        return f"<table>{rows}</table><p>receipt of job <code>{job}</code> by {seller}</p>"
 
 
 class Buyer:

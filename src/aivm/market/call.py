@@ -19,7 +19,7 @@ import aiohttp
 import numpy as np
 
 from aivm import errors
-from aivm.commitments import bundle_root, tensor_root
+from aivm.commitments import bundle_root, shown, tensor_root
 from aivm.errors import (
     BadInput,
     BadSignature,
@@ -248,7 +248,7 @@ def _outputs(order: Order, tensors: Sequence[Tensor]) -> dict[str, Array]:
         tensor, kind = by_name.get(name), types[value]
         if tensor is None or (tensor.dtype, tensor.array.shape) != (kind.dtype, kind.shape):
             raise WrongTensor(f"output {name!r} is missing, or has a wrong type or shape")
-        outputs[name] = tensor.array
+        outputs[name] = shown(tensor.array, kind.dtype)
     return outputs
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from aivm.commitments import numpy_dtype
+from aivm.commitments import carried, numpy_dtype
 from aivm.errors import BadInput, TooLarge, WrongTensor
 from aivm.numerics.dtypes import DType
 
@@ -124,7 +124,7 @@ def _encode(
             "datatype": DATATYPES[tensor.dtype],
         }
         if binary:
-            raw = np.ascontiguousarray(tensor.array, numpy_dtype(tensor.dtype)).tobytes()
+            raw = carried(tensor.array, tensor.dtype, f"tensor {tensor.name!r}").tobytes()
             entry["parameters"] = {"binary_data_size": len(raw)}
             chunks.append(raw)
         else:

@@ -12,6 +12,7 @@ from aivm.commitments import (
     dtype_of,
     merkle,
     numpy_dtype,
+    shown,
     tensor_header,
     tensor_root,
     tensor_root_of_bytes,
@@ -101,4 +102,5 @@ def test_float16_is_f16() -> None:
     half = np.array([[1.5, -0.25, 3]], np.float16)
     root = tensor_root(half.view(np.uint16), DType.F16)
     assert tensor_root(half) == tensor_root(half, DType.F16) == root
+    assert shown(half.view(np.uint16), DType.F16).tolist() == half.tolist()
     assert tensor_root(half.astype(">f2")) == tensor_root(half[:, ::-1][:, ::-1]) == root

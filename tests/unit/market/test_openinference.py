@@ -139,3 +139,12 @@ def test_wrong_tensors_are_named(entry: dict[str, object]) -> None:
 def test_sizes_are_bounded_before_anything_is_parsed() -> None:
     with pytest.raises(TooLarge):
         decode_request(b"{" * 100, None, max_bytes=99)
+
+
+def test_elements_are_sent_as_they_are_or_not_at_all() -> None:
+    half = np.array([1.5, -2], ">f2")
+    for array in (half, half.astype("<f2").view(np.uint16)):
+        body, _ = encode_request(Message(tensors=[Tensor("x", DType.F16, array)]))
+        assert body.endswith(bytes.fromhex("003e00c0"))
+    with pytest.raises(WrongTensor, match="tensor 'x' has dtype float64, F32 needs float32"):
+        encode_request(Message(tensors=[Tensor("x", DType.F32, np.zeros(2))]))
