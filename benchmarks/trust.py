@@ -132,7 +132,6 @@ def make_agent(
         model=model,
         deposit=10**27,
         redeemed=0,
-        sequence=0,
         expiry=2**40,
         refundable_at=2**40,
         royalty_bps=0,

@@ -138,7 +138,7 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
         bytes4 refusal;
         (paid, refusal) =
             _redeem(channel, sequence, amount, job, _isSignedBy(client, digest, signature) ? client : address(0));
-        if (refusal != 0) _refuse(refusal, channel, sequence, amount);
+        if (refusal != 0) _refuse(refusal, channel, amount);
     }
 
     /// @inheritdoc IEscrowManager
@@ -224,7 +224,6 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
             model: till.model,
             deposit: account.money.deposit(),
             redeemed: account.money.redeemed(),
-            sequence: account.money.sequence(),
             expiry: account.expiry,
             refundableAt: account.expiry == 0 ? 0 : account.expiry + CHALLENGE_PERIOD,
             royaltyBps: till.royaltyBps,
@@ -275,21 +274,19 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
         Money money = account.money;
         if (account.client == address(0)) return (0, UnknownChannel.selector);
         if (account.expiry == 0) return (0, AlreadyClosed.selector);
-        if (sequence <= money.sequence()) return (0, StaleVoucher.selector);
         uint128 owed = amount < money.deposit() ? amount : money.deposit();
         if (owed <= money.redeemed()) return (0, NothingToRedeem.selector);
         if (signer != account.client) return (0, BadSignature.selector);
         paid = owed - money.redeemed();
-        account.money = toMoney(money.deposit(), owed, sequence);
+        account.money = toMoney(money.deposit(), owed);
         _tills[account.till].redeemed += paid;
         emit Redeemed(channel, sequence, paid, job);
     }
 
-    function _refuse(bytes4 refusal, bytes32 channel, uint64 sequence, uint128 amount) private view {
+    function _refuse(bytes4 refusal, bytes32 channel, uint128 amount) private view {
         Account storage account = _accounts[channel];
         if (refusal == UnknownChannel.selector) revert UnknownChannel(channel);
         if (refusal == AlreadyClosed.selector) revert AlreadyClosed(channel);
-        if (refusal == StaleVoucher.selector) revert StaleVoucher(channel, sequence, account.money.sequence());
         if (refusal == NothingToRedeem.selector) revert NothingToRedeem(channel, amount, account.money.redeemed());
         revert BadSignature(channel, account.client);
     }
@@ -304,7 +301,7 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
     function _close(bytes32 channel, Account storage account) private returns (uint128 refund) {
         Money money = account.money;
         refund = money.deposit() - money.redeemed();
-        account.money = toMoney(money.redeemed(), money.redeemed(), money.sequence());
+        account.money = toMoney(money.redeemed(), money.redeemed());
         account.expiry = 0;
         emit ChannelClosed(channel, refund);
         if (refund > 0) token.safeTransfer(account.client, refund);
@@ -327,7 +324,7 @@ contract EscrowManager is IEscrowManager, AccessControl, ReentrancyGuard, EIP712
     function _funded(Money money, uint128 amount) private pure returns (Money) {
         uint256 deposit = uint256(money.deposit()) + amount;
         if (deposit > MAX_DEPOSIT) revert DepositTooLarge(deposit, MAX_DEPOSIT);
-        return toMoney(deposit, money.redeemed(), money.sequence());
+        return toMoney(deposit, money.redeemed());
     }
 
     function _status(Account storage account) private view returns (ChannelStatus) {

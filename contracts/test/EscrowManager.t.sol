@@ -36,7 +36,7 @@ contract EscrowManagerTest is World {
         assertEq(channel.provider, provider, "provider");
         assertEq(channel.model, MODEL, "model");
         assertEq(uint256(channel.deposit), 100, "deposit");
-        assertEq(uint256(channel.redeemed) + channel.sequence, 0, "nothing redeemed");
+        assertEq(uint256(channel.redeemed), 0, "nothing redeemed");
         assertEq(uint256(channel.expiry), expiry, "expiry");
         assertEq(uint256(channel.refundableAt), expiry + CHALLENGE_PERIOD, "refundableAt");
         assertEq(uint256(channel.royaltyBps), ROYALTY_BPS, "royalty");

@@ -25,6 +25,10 @@ contract EscrowManagerVouchersTest is World {
         redeem(v);
     }
 
+    function _nothing(uint128 amount, uint128 redeemed) private view returns (bytes memory) {
+        return abi.encodeWithSelector(IEscrowManager.NothingToRedeem.selector, channel, amount, redeemed);
+    }
+
     // --- redeem ----------------------------------------------------------------------------------
 
     function test_redeemPaysTheDifference() public {
@@ -37,7 +41,6 @@ contract EscrowManagerVouchersTest is World {
         assertEq(uint256(redeem(voucher(channel, 7, 1_000))), 700, "second");
         Channel memory kept = escrow.getChannel(channel);
         assertEq(uint256(kept.redeemed), 1_000, "redeemed");
-        assertEq(uint256(kept.sequence), 7, "sequence");
         assertEq(uint256(kept.deposit), 10_000, "deposit");
         Till memory till = escrow.getTill(kept.till);
         assertEq(uint256(till.redeemed), 1_000, "till");
@@ -48,30 +51,44 @@ contract EscrowManagerVouchersTest is World {
     function test_aVoucherIsRedeemedOnce() public {
         Voucher memory v = voucher(channel, 1, 300);
         redeem(v);
-        _refuses(v, abi.encodeWithSelector(IEscrowManager.StaleVoucher.selector, channel, 1, 1));
+        _refuses(v, _nothing(300, 300));
     }
 
-    function test_anOlderVoucherIsStaleEvenIfItIsForMore() public {
+    function test_onlyTheAmountDecidesWhetherAVoucherPays() public {
         redeem(voucher(channel, 5, 300));
-        bytes memory stale = abi.encodeWithSelector(IEscrowManager.StaleVoucher.selector, channel, 4, 5);
-        _refuses(voucher(channel, 4, 900), stale);
-        _refuses(
-            voucher(channel, 6, 300), abi.encodeWithSelector(IEscrowManager.NothingToRedeem.selector, channel, 300, 300)
-        );
-        _refuses(
-            voucher(channel, 6, 299), abi.encodeWithSelector(IEscrowManager.NothingToRedeem.selector, channel, 299, 300)
-        );
+        _refuses(voucher(channel, 4, 299), _nothing(299, 300));
+        _refuses(voucher(channel, 4, 300), _nothing(300, 300));
+        _refuses(voucher(channel, 6, 299), _nothing(299, 300));
+        _refuses(voucher(channel, 6, 300), _nothing(300, 300));
+        assertEq(uint256(redeem(voucher(channel, 4, 900))), 600, "an older sequence");
+        assertEq(uint256(redeem(voucher(channel, 4, 901))), 1, "the same sequence");
+        assertEq(uint256(redeem(voucher(channel, 0, 902))), 1, "sequence 0");
     }
 
-    function test_sequencesStartAtOne() public {
-        _refuses(voucher(channel, 0, 1), abi.encodeWithSelector(IEscrowManager.StaleVoucher.selector, channel, 0, 0));
+    /// What a client signs for itself, and redeems first, takes nothing from the provider.
+    function testFuzz_aClientCannotSpoilTheProvidersVoucher(uint64 sequence, uint128 amount, uint128 earned) public {
+        earned = uint128(bound(earned, 1, 10_000));
+        amount = uint128(bound(amount, 1, 20_000));
+        Voucher memory held = voucher(channel, 1, earned);
+        Voucher memory trick = voucher(channel, sequence, amount);
+        vm.prank(client);
+        redeem(trick);
+        if (amount < earned) assertEq(uint256(redeem(held)), earned - amount, "the rest");
+        assertTrue(escrow.getTill(1).redeemed >= earned, "the provider has all it earned");
+    }
+
+    function test_theHighestSequenceForOneUnitSpoilsNothing() public {
+        Voucher memory held = voucher(channel, 1, 300);
+        vm.prank(client);
+        redeem(voucher(channel, type(uint64).max, 1));
+        assertEq(uint256(redeem(held)), 299, "paid");
+        assertEq(uint256(escrow.getTill(1).redeemed), 300, "till");
     }
 
     function test_aVoucherOverTheDepositPaysTheDeposit() public {
         assertEq(uint256(redeem(voucher(channel, 1, 10_001))), 10_000, "paid");
         assertEq(uint256(escrow.getChannel(channel).redeemed), 10_000, "redeemed");
-        bytes memory nothing = abi.encodeWithSelector(IEscrowManager.NothingToRedeem.selector, channel, 20_000, 10_000);
-        _refuses(voucher(channel, 2, 20_000), nothing);
+        _refuses(voucher(channel, 2, 20_000), _nothing(20_000, 10_000));
         vm.prank(client);
         escrow.topUp(channel, 1);
         assertEq(uint256(redeem(voucher(channel, 2, type(uint128).max))), 1, "the top-up");
@@ -162,7 +179,7 @@ contract EscrowManagerVouchersTest is World {
         escrow.close(third);
         Redemption[] memory batch = new Redemption[](6);
         batch[0] = compact(voucher(channel, 2, 300));
-        batch[1] = compact(voucher(channel, 1, 400)); // stale by now
+        batch[1] = compact(voucher(channel, 1, 200)); // less than the one before
         batch[2] = compact(voucher(JOB, 1, 1)); // no such channel
         batch[3] = compact(voucher(third, 1, 1)); // closed
         batch[4] = compact(voucher(second, 1, 50));
@@ -170,14 +187,14 @@ contract EscrowManagerVouchersTest is World {
         batch[5] = compact(voucher(second, 1, 50));
         vm.expectEmit(address(escrow));
         emit IEscrowManager.Redeemed(channel, 2, 300, JOB);
-        _expectSkip(channel, 1, IEscrowManager.StaleVoucher.selector);
+        _expectSkip(channel, 1, IEscrowManager.NothingToRedeem.selector);
         _expectSkip(JOB, 1, IEscrowManager.UnknownChannel.selector);
         _expectSkip(third, 1, IEscrowManager.AlreadyClosed.selector);
         _expectSkip(second, 1, IEscrowManager.BadSignature.selector);
         vm.expectEmit(address(escrow));
         emit IEscrowManager.Redeemed(second, 1, 50, JOB);
         assertEq(uint256(escrow.redeemMany(batch)), 350, "paid");
-        _expectSkip(channel, 2, IEscrowManager.StaleVoucher.selector);
+        _expectSkip(channel, 2, IEscrowManager.NothingToRedeem.selector);
         assertEq(uint256(escrow.redeemMany(batch)), 0, "again");
         assertEq(uint256(escrow.getTill(1).redeemed), 350, "till");
     }

@@ -12,9 +12,14 @@ import {IModelRegistry} from "./IModelRegistry.sol";
 ///
 ///     Voucher(bytes32 channel,uint64 sequence,uint128 amount,bytes32 job)      EIP-712 domain "AIVM", version "1"
 ///
-/// `amount` is all that the channel owes so far, `sequence` ascends strictly, `job` names the job it pays for. Only
-/// the newest voucher matters. The client signs; a client that is a contract answers by ERC-1271 (and may change its
-/// mind: a provider should redeem such vouchers at once).
+/// `amount` is all that the channel owes so far, `job` names the job that the voucher pays for, `sequence` numbers the
+/// jobs of a channel. The client signs; a client that is a contract answers by ERC-1271 (and may change its mind: a
+/// provider should redeem such vouchers at once).
+///
+/// A voucher is good as long as its `amount` is above what was redeemed, in any order. `sequence` is no rule here, on
+/// purpose: if vouchers had to ascend by it, a client could redeem one of its own with a high number and an amount of
+/// 1, and so make every voucher in the provider's hands worthless. With amounts alone, whoever redeems whatever the
+/// client signed can only pay the provider sooner.
 ///
 /// Money moves in two steps. `redeem` takes what is due out of the client's reach into a *till*; `payOut` empties a
 /// till to provider, publisher and treasury. One till serves all channels of the same provider, model and
@@ -85,8 +90,6 @@ interface IEscrowManager {
     error NotClient(address caller, address client);
     error NotProvider(address caller, address provider);
     error NotYetRefundable(bytes32 channel, uint64 refundableAt);
-    /// @notice The voucher's sequence is not above the last redeemed one.
-    error StaleVoucher(bytes32 channel, uint64 sequence, uint64 last);
     /// @notice The voucher (or the deposit) is not above what was redeemed already.
     error NothingToRedeem(bytes32 channel, uint128 amount, uint128 redeemed);
     /// @notice The signature is not the client's.
@@ -120,7 +123,7 @@ interface IEscrowManager {
         external
         returns (uint128 paid);
 
-    /// @notice As `redeem` for each entry, except that a bad one is skipped with {RedemptionSkipped}: one stale or
+    /// @notice As `redeem` for each entry, except that a bad one is skipped with {RedemptionSkipped}: one spent or
     /// forged voucher, or a stranger who redeemed one of them first, does not cost the others their turn.
     /// Takes signatures of plain keys only, in their compact form (see {Redemption}): calldata is what a batch pays for.
     /// @return paid Sum over all entries; can be 0.

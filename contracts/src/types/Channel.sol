@@ -16,7 +16,6 @@ struct Channel {
     bytes32 model;
     uint128 deposit; // all that the client has put in; what was refunded is taken off again
     uint128 redeemed; // all that vouchers have taken out, at most `deposit`
-    uint64 sequence; // of the last redeemed voucher
     uint64 expiry; // no job should be accepted from here on; 0 once closed
     uint64 refundableAt; // anyone may finalize from here on; 0 once closed
     uint16 royaltyBps; // the publisher's share, fixed when the channel was opened

@@ -34,7 +34,6 @@ class Channel:
     model: bytes
     deposit: int  # all that the client has put in
     redeemed: int  # all that vouchers have taken out
-    sequence: int  # of the last redeemed voucher
     expiry: int  # no job should be accepted from here on
     refundable_at: int  # anyone may finalize from here on
     royalty_bps: int
@@ -196,7 +195,6 @@ def _channel(channel: bytes, fields: dict[str, Any]) -> Channel:
         model=fields["model"],
         deposit=fields["deposit"],
         redeemed=fields["redeemed"],
-        sequence=fields["sequence"],
         expiry=fields["expiry"],
         refundable_at=fields["refundableAt"],
         royalty_bps=fields["royaltyBps"],

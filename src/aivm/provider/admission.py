@@ -128,7 +128,7 @@ class Admission:
     def _check_amount(self, voucher: Voucher, price: int) -> None:
         account = self._journal.account(voucher.channel)
         needed = account.owed + price
-        if account.covered_with(voucher.sequence, voucher.amount) < needed:
+        if max(account.covered, voucher.amount) < needed:
             raise PaymentRefused(
                 f"the voucher must promise at least {needed} base units, "
                 f"it promises {voucher.amount}",

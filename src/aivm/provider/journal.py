@@ -35,9 +35,8 @@ CREATE TABLE IF NOT EXISTS channels (
     channel BLOB PRIMARY KEY,
     owed TEXT NOT NULL DEFAULT '0',
     earned TEXT NOT NULL DEFAULT '0',
-    covered TEXT NOT NULL DEFAULT '0',
+    promised TEXT NOT NULL DEFAULT '0',
     redeemed TEXT NOT NULL DEFAULT '0',
-    redeemed_sequence INTEGER NOT NULL DEFAULT 0,
     closed INTEGER NOT NULL DEFAULT 0
 );
 """
@@ -74,22 +73,21 @@ class Job:
 class ChannelAccount:
     """Where a channel stands, in token base units.
 
-    `owed` sums the prices of running and finished jobs, `earned` of finished ones only. `covered`
-    is the most that can still be had: what the chain has paid (`redeemed`), or the highest amount
-    of a voucher that comes after the last redeemed one (`redeemed_sequence`), since the chain takes
-    no earlier voucher any more.
+    `owed` sums the prices of running and finished jobs, `earned` of finished ones only. `promised`
+    is the highest amount of a voucher held here, `redeemed` what the chain has paid, be it for
+    these vouchers or for one that the client redeemed itself.
     """
 
     channel: bytes
     owed: int = 0
     earned: int = 0
-    covered: int = 0
+    promised: int = 0
     redeemed: int = 0
-    redeemed_sequence: int = 0
 
-    def covered_with(self, sequence: int, amount: int) -> int:
-        """What `covered` becomes with one more voucher."""
-        return max(self.covered, amount) if sequence > self.redeemed_sequence else self.covered
+    @property
+    def covered(self) -> int:
+        """The most that can be had: no job is accepted that would owe more."""
+        return max(self.promised, self.redeemed)
 
 
 class Journal:
@@ -111,9 +109,7 @@ class Journal:
 
     def account(self, channel: bytes) -> ChannelAccount:
         row = self._one(
-            "SELECT owed, earned, covered, redeemed, redeemed_sequence FROM channels"
-            " WHERE channel = ?",
-            channel,
+            "SELECT owed, earned, promised, redeemed FROM channels WHERE channel = ?", channel
         )
         return ChannelAccount(channel) if row is None else ChannelAccount(channel, *map(int, row))
 
@@ -143,10 +139,10 @@ class Journal:
             account = self.account(job.channel)
             db.execute("INSERT OR IGNORE INTO channels (channel) VALUES (?)", (job.channel,))
             db.execute(
-                "UPDATE channels SET owed = ?, covered = ? WHERE channel = ?",
+                "UPDATE channels SET owed = ?, promised = ? WHERE channel = ?",
                 (
                     str(account.owed + job.price),
-                    str(account.covered_with(job.sequence, job.amount)),
+                    str(max(account.promised, job.amount)),
                     job.channel,
                 ),
             )
@@ -171,22 +167,18 @@ class Journal:
         """The job whose voucher is to be redeemed: the smallest one that covers what is earned.
 
         A voucher may promise more than is earned, because jobs before it failed or still run; an
-        honest provider takes no more than it must. Redeeming makes all earlier vouchers worthless,
-        so a voucher is passed over where no later one would cover the jobs that still run.
+        honest provider takes no more than it must. Larger vouchers stay good for what comes later.
         """
         account = self.account(channel)
-        if min(account.earned, account.covered) <= account.redeemed:
+        # Covered is less than earned only if a reorganisation undid what the client redeemed.
+        due = min(account.earned, account.covered)
+        if due <= account.redeemed:
             return None
-        least = str(min(account.earned, account.covered))
-        later = str(min(account.owed, account.covered))
+        least = str(due)
         row = self._one(
-            "SELECT * FROM jobs AS chosen WHERE channel = ? AND sequence > ?"
-            " AND (LENGTH(amount), amount) >= (?, ?) AND EXISTS ("
-            "  SELECT 1 FROM jobs WHERE channel = chosen.channel AND sequence >= chosen.sequence"
-            "  AND (LENGTH(amount), amount) >= (?, ?))"
-            " ORDER BY LENGTH(amount), amount, sequence DESC LIMIT 1",
-            *(channel, account.redeemed_sequence),
-            *(len(least), least, len(later), later),
+            "SELECT * FROM jobs WHERE channel = ? AND (LENGTH(amount), amount) >= (?, ?)"
+            " ORDER BY LENGTH(amount), amount LIMIT 1",
+            *(channel, len(least), least),
         )
         return None if row is None else _job(row)
 
@@ -197,20 +189,10 @@ class Journal:
             for row in self._db.execute("SELECT channel FROM channels WHERE NOT closed")
         ]
 
-    def record_redemption(self, channel: bytes, amount: int, sequence: int) -> None:
-        """What the chain says of this channel: its cumulative payment, its last voucher."""
+    def record_redemption(self, channel: bytes, amount: int) -> None:
+        """What the chain says it has paid for this channel, in all."""
         with self._transaction() as db:
-            best = self._one(
-                "SELECT amount FROM jobs WHERE channel = ? AND sequence > ?"
-                " ORDER BY LENGTH(amount) DESC, amount DESC LIMIT 1",
-                *(channel, sequence),
-            )
-            covered = max(amount, int(best[0]) if best else 0)
-            db.execute(
-                "UPDATE channels SET redeemed = ?, redeemed_sequence = ?, covered = ?"
-                " WHERE channel = ?",
-                (str(amount), sequence, str(covered), channel),
-            )
+            db.execute("UPDATE channels SET redeemed = ? WHERE channel = ?", (str(amount), channel))
 
     def record_closing(self, channel: bytes) -> None:
         """The chain has closed the channel: it never pays again."""
@@ -234,26 +216,6 @@ class Journal:
 
     def _one(self, statement: str, *parameters: object) -> Any:
         return self._db.execute(statement, parameters).fetchone()
-
-
-def _insert(db: sqlite3.Connection, job: Job) -> None:
-    try:
-        db.execute(
-            "INSERT INTO jobs (job, channel, sequence, amount, price, voucher_signature,"
-            " state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                job.job,
-                job.channel,
-                job.sequence,
-                str(job.amount),
-                str(job.price),
-                job.voucher_signature,
-                JobState.ACCEPTED,
-                job.created,
-            ),
-        )
-    except sqlite3.IntegrityError:
-        raise PaymentRefused(f"voucher {job.sequence} of this channel was already used") from None
 
 
 def _move(db: sqlite3.Connection, job: bytes, state: JobState, receipt: str, body: bytes) -> None:

@@ -80,7 +80,7 @@ class Settlement:
                 self._journal.record_closing(channel_id)
                 continue
             # Anybody who has a voucher may have redeemed it, the client included.
-            self._journal.record_redemption(channel_id, channel.redeemed, channel.sequence)
+            self._journal.record_redemption(channel_id, channel.redeemed)
             job = self._journal.redeemable(channel_id)
             if job is not None:
                 found.append((job, channel))
@@ -104,7 +104,7 @@ class Settlement:
         for job, before in due:
             after = await self._chain.escrow.get_channel(job.channel)
             total += after.redeemed - before.redeemed
-            self._journal.record_redemption(job.channel, after.redeemed, after.sequence)
+            self._journal.record_redemption(job.channel, after.redeemed)
         await self._pay_out({channel.till for _, channel in due})
         log.info("redeemed %d base units from %d channels", total, len(due))
         return total

@@ -12,7 +12,8 @@ from aivm.receipts.fields import SignedStruct
 @dataclass(frozen=True, slots=True)
 class Voucher(SignedStruct):
     """`amount` is all that the channel owes up to and including this job, in token base units
-    (18 decimals), so only the latest voucher is ever redeemed; `sequence` strictly ascends.
+    (18 decimals), so a voucher redeems all smaller ones with it; `sequence` numbers the channel's
+    jobs and is used once.
 
     The signing domain's contract is EscrowManager. Raises MalformedReceipt.
     """

@@ -209,8 +209,17 @@ async def test_a_replayed_voucher_is_refused(deployed: Chain, devchain: DevChain
     await deployed.escrow.redeem(client, redemption)
     with pytest.raises(ChainRejected) as caught:
         await deployed.escrow.redeem(client, redemption)
-    assert caught.value.error == "StaleVoucher"
-    assert caught.value.arguments == {"channel": channel.id, "sequence": 3, "last": 3}
+    assert caught.value.error == "NothingToRedeem"
+    assert caught.value.arguments == {"channel": channel.id, "amount": TOKEN, "redeemed": TOKEN}
+
+
+async def test_a_larger_voucher_is_good_whatever_its_sequence(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    client, channel = await opened(deployed, devchain)
+    await deployed.escrow.redeem(client, voucher(deployed, client, channel, 1_000_000, 1))
+    held = voucher(deployed, client, channel, 1, TOKEN)
+    assert await deployed.escrow.redeem(client, held) == TOKEN - 1
 
 
 async def test_a_forged_voucher_is_refused(deployed: Chain, devchain: DevChain) -> None:
@@ -227,7 +236,7 @@ async def test_many_vouchers_at_once_skip_the_bad_ones(deployed: Chain, devchain
     bad = voucher(deployed, devchain.accounts[5], channel, 2, 2 * TOKEN)
     better = voucher(deployed, client, channel, 3, 3 * TOKEN)
     assert await deployed.escrow.redeem_many(client, [good, bad, better]) == 3 * TOKEN
-    assert (await deployed.escrow.get_channel(channel.id)).sequence == 3
+    assert (await deployed.escrow.get_channel(channel.id)).redeemed == 3 * TOKEN
 
 
 async def test_the_client_gets_its_rest_back_after_the_challenge_period(

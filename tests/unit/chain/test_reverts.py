@@ -11,11 +11,11 @@ from aivm.chain.reverts import decode_error, refusal, reverted
 from aivm.chain.rpc import RpcError
 from aivm.errors import ChainRejected, InsufficientFunds
 
-STALE = Signature(
-    "StaleVoucher", (Parameter("channel", "bytes32"), Parameter("sequence", "uint64"))
+EARLY = Signature(
+    "NotYetRefundable", (Parameter("channel", "bytes32"), Parameter("refundableAt", "uint64"))
 )
-ERRORS = {STALE.selector: STALE}
-DATA = STALE.selector + encode(STALE.inputs, [b"\x11" * 32, 7], what="test")
+ERRORS = {EARLY.selector: EARLY}
+DATA = EARLY.selector + encode(EARLY.inputs, [b"\x11" * 32, 7], what="test")
 
 
 def error(data: object = None, message: str = "execution reverted") -> RpcError:
@@ -24,12 +24,13 @@ def error(data: object = None, message: str = "execution reverted") -> RpcError:
 
 @pytest.mark.parametrize("wrapped", ["0x" + DATA.hex(), {"data": "0x" + DATA.hex()}])
 def test_a_custom_error_is_named(wrapped: object) -> None:
-    found = refusal(error(wrapped), "EscrowManager.redeem", ERRORS)
+    found = refusal(error(wrapped), "EscrowManager.finalize", ERRORS)
     assert isinstance(found, ChainRejected)
-    assert found.error == "StaleVoucher"
-    assert found.arguments == {"channel": b"\x11" * 32, "sequence": 7}
+    assert found.error == "NotYetRefundable"
+    assert found.arguments == {"channel": b"\x11" * 32, "refundableAt": 7}
     assert found.message == (
-        f"EscrowManager.redeem is refused: StaleVoucher(channel=0x{'11' * 32}, sequence=7)"
+        "EscrowManager.finalize is refused: "
+        f"NotYetRefundable(channel=0x{'11' * 32}, refundableAt=7)"
     )
 
 
@@ -76,6 +77,6 @@ def test_any_other_refusal_is_the_nodes() -> None:
 
 @given(st.binary(max_size=100))
 def test_any_arguments_decode_or_nobody_knows_them(tail: bytes) -> None:
-    found = decode_error(STALE.selector + tail, ERRORS)
-    assert found is None or set(found[1]) == {"channel", "sequence"}
-    assert isinstance(reverted(STALE.selector + tail, "a call", ERRORS), ChainRejected)
+    found = decode_error(EARLY.selector + tail, ERRORS)
+    assert found is None or set(found[1]) == {"channel", "refundableAt"}
+    assert isinstance(reverted(EARLY.selector + tail, "a call", ERRORS), ChainRejected)

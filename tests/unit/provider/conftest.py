@@ -102,7 +102,6 @@ class World:
             model=self.package.model_id,
             deposit=100 * self.price,
             redeemed=0,
-            sequence=0,
             expiry=host.now() + 86_400,
             refundable_at=host.now() + 90_000,
             royalty_bps=0,

@@ -158,8 +158,8 @@ async def test_a_sequence_pays_for_one_job_only(world: Any, journal: Journal) ->
     assert journal.account(channel).owed == world.price
 
 
-@pytest.mark.parametrize("sequence", [0, 2**63, 2**64 - 1])
-async def test_a_sequence_that_cannot_be_redeemed_or_kept_is_refused(
+@pytest.mark.parametrize("sequence", [2**63, 2**64 - 1])
+async def test_a_sequence_that_cannot_be_kept_is_refused(
     world: Any, journal: Journal, sequence: int
 ) -> None:
     channel = world.open()
@@ -243,19 +243,20 @@ async def test_concurrent_requests_cannot_spend_the_same_promise(
     assert sum(admitted) == 2
 
 
-async def test_credit_that_the_chain_no_longer_pays_admits_nothing(
+async def test_a_generous_voucher_stays_good_after_a_smaller_one_was_redeemed(
     world: Any, journal: Journal
 ) -> None:
-    """The chain takes ascending sequences only: an early generous voucher dies with a later one."""
     channel = world.open()
     generous = world.voucher(channel, 1, 50 * world.price, JOB)
     journal.finish(await admit(world, journal, generous), "r", b"")
     modest = world.voucher(channel, 2, 2 * world.price, OTHER_JOB)
     journal.finish(await admit(world, journal, modest, job=OTHER_JOB), "r", b"")
-    journal.record_redemption(channel, 2 * world.price, 2)
+    journal.record_redemption(channel, 2 * world.price)
     third = b"t" * 32
-    with pytest.raises(PaymentRefused, match="at least 3000"):
-        await admit(world, journal, world.voucher(channel, 3, 0, third), job=third)
+    finished = await admit(world, journal, world.voucher(channel, 3, 0, third), job=third)
+    journal.finish(finished, "r", b"")
+    best = journal.redeemable(channel)
+    assert best is not None and best.amount == 50 * world.price
 
 
 async def test_the_chain_is_asked_again_when_its_word_is_old_or_the_deposit_too_small(

@@ -70,7 +70,7 @@ def test_the_smallest_voucher_that_covers_the_debt_is_redeemed(path: Path) -> No
     journal.finish(a_job(1, amount=10), "r", b"")
     best = journal.redeemable(CHANNEL)
     assert best is not None and best.amount == 20
-    journal.record_redemption(CHANNEL, 20, best.sequence)
+    journal.record_redemption(CHANNEL, 20)
     assert journal.redeemable(CHANNEL) is None
 
 
@@ -85,24 +85,44 @@ def test_a_job_that_never_ended_is_not_charged(path: Path) -> None:
     assert best is not None and best.amount == 10
 
 
-def test_redeeming_never_strands_the_money_for_jobs_that_still_run(path: Path) -> None:
-    """The later, smaller voucher would do for what is earned, but kill the earlier, larger one."""
+def test_the_order_of_sequences_does_not_matter(path: Path) -> None:
+    """The later, smaller voucher does for what is earned; the earlier, larger one stays good."""
     journal = Journal(path)
     journal.accept(a_job(1, amount=100))
     journal.accept(a_job(2, amount=10))
     journal.finish(a_job(1, amount=100), "r", b"")
     best = journal.redeemable(CHANNEL)
+    assert best is not None and best.sequence == 2
+    journal.record_redemption(CHANNEL, 10)
+    assert journal.redeemable(CHANNEL) is None
+    journal.finish(a_job(2, amount=10), "r", b"")
+    best = journal.redeemable(CHANNEL)
     assert best is not None and best.sequence == 1
 
 
-def test_a_voucher_that_the_chain_no_longer_takes_is_not_offered(path: Path) -> None:
-    """The client itself redeemed a tiny voucher with a high sequence."""
+def test_what_the_client_redeemed_itself_leaves_the_rest_to_be_had(path: Path) -> None:
     journal = Journal(path)
     journal.accept(a_job(1, amount=10))
     journal.finish(a_job(1, amount=10), "r", b"")
-    journal.record_redemption(CHANNEL, 1, 1000)
+    journal.record_redemption(CHANNEL, 1)
+    best = journal.redeemable(CHANNEL)
+    assert best is not None and best.amount == 10
+    journal.record_redemption(CHANNEL, 25)
     assert journal.redeemable(CHANNEL) is None
-    assert journal.account(CHANNEL).covered == 1
+    assert journal.account(CHANNEL).covered == 25
+
+
+def test_a_payment_that_a_reorganisation_undid_covers_nothing(path: Path) -> None:
+    journal = Journal(path)
+    journal.accept(a_job(1, amount=10))
+    journal.finish(a_job(1, amount=10), "r", b"")
+    journal.record_redemption(CHANNEL, 25)
+    journal.accept(a_job(2, amount=0))
+    journal.finish(a_job(2, amount=0), "r", b"")
+    journal.record_redemption(CHANNEL, 0)
+    account, best = journal.account(CHANNEL), journal.redeemable(CHANNEL)
+    assert (account.earned, account.covered) == (20, 10)
+    assert best is not None and best.amount == 10  # not all, but all that there is
 
 
 def test_a_closed_channel_is_forgotten(path: Path) -> None:

@@ -33,8 +33,8 @@ class FakeEscrow:
         self.batches.append(len(redemptions))
         for entry in redemptions:
             found = self.world.channels[entry.channel]
-            assert entry.sequence > found.sequence
-            self.world.change(entry.channel, redeemed=entry.amount, sequence=entry.sequence)
+            assert found.redeemed < entry.amount <= found.deposit
+            self.world.change(entry.channel, redeemed=entry.amount)
 
     async def get_till(self, till: int) -> Any:
         redeemed = sum(channel.redeemed for channel in self.world.channels.values())
@@ -132,11 +132,21 @@ async def test_what_a_stranger_redeemed_is_not_redeemed_again(
 ) -> None:
     channel = world.open()
     earn(journal, channel, 1000)
-    world.change(channel, redeemed=1000, sequence=1)
+    world.change(channel, redeemed=1000)
     assert await settlement.settle(everything=True) == 0
     assert escrow.batches == []
     earn(journal, channel, 500, sequence=2)
     assert await settlement.settle(everything=True) == 500
+
+
+async def test_a_client_that_redeemed_a_little_itself_leaves_the_rest_to_be_redeemed(
+    world: Any, journal: Journal, settlement: Settlement
+) -> None:
+    channel = world.open()
+    earn(journal, channel, 1000)
+    world.change(channel, redeemed=1)
+    assert await settlement.settle(everything=True) == 999
+    assert journal.account(channel).redeemed == 1000
 
 
 async def test_a_redemption_that_the_chain_skipped_stays_owed(
