@@ -97,10 +97,8 @@ def install() -> Path:
             env=_with_node_on_path(),
         )
         if result.returncode != 0 or not binary.is_file():
-            # An optional package that cannot be fetched is no error to npm, and no word.
-            said = result.stderr.strip()[-1000:] or "its registry did not deliver the package"
             raise ToolMissing(
-                f"npm could not install anvil: {said}",
+                f"npm could not install anvil: {result.stderr.strip()[-1000:]}",
                 hint="Check the network and npm's registry, then run `make install` again.",
             )
         return binary
