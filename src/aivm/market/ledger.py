@@ -8,13 +8,11 @@ token base units, kept as text (SQLite integers end at 2^63).
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aivm.database import open_database, transaction
 from aivm.errors import InternalError, PaymentRefused
 
 _SCHEMA = """
@@ -76,10 +74,7 @@ class Ledger:
     """The channels of one client on this machine, in one SQLite file."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, sync=True)
 
     def close(self) -> None:
         self._db.close()
@@ -126,7 +121,7 @@ class Ledger:
 
         `work` names model, program and inputs. Raises PaymentRefused if the deposit is used up.
         """
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             known = db.execute(
                 "SELECT sequence, amount FROM promises WHERE channel = ? AND work = ?",
                 (channel, work),
@@ -160,7 +155,7 @@ class Ledger:
 
     def release(self, channel: bytes, work: bytes) -> None:
         """The provider said that the job failed: its price is free for the next one."""
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             known = db.execute(
                 "DELETE FROM promises WHERE channel = ? AND work = ? RETURNING price",
                 (channel, work),
@@ -186,17 +181,6 @@ class Ledger:
         if row is None:
             raise InternalError(f"channel {channel.hex()} is not in the ledger")
         return _channel(row)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; other processes of this client wait."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def _channel(row: Any) -> OpenChannel:

@@ -8,13 +8,12 @@ stored answer, and pays once. WAL mode survives the death of the process at any 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from aivm.database import open_database, transaction
 from aivm.errors import InternalError, PaymentRefused
 
 _SCHEMA = """
@@ -94,11 +93,7 @@ class Journal:
     """Jobs and redemptions. Amounts are stored as text: SQLite integers end at 2^63."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(path, _SCHEMA, sync=False)
 
     def close(self) -> None:
         self._db.close()
@@ -117,7 +112,7 @@ class Journal:
         """Write the voucher down. Raises PaymentRefused if its sequence cannot be used (again)."""
         if job.sequence > _MAX_SEQUENCE:
             raise PaymentRefused(f"voucher sequence {job.sequence} is over {_MAX_SEQUENCE}")
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             if self._one(
                 "SELECT 1 FROM jobs WHERE channel = ? AND sequence = ?", job.channel, job.sequence
             ):
@@ -149,7 +144,7 @@ class Journal:
 
     def finish(self, job: Job, receipt: str, body: bytes) -> None:
         """The answer exists: keep it before anybody sees it."""
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             _move(db, job.job, JobState.DONE, receipt, body)
             earned = self.account(job.channel).earned + job.price
             db.execute(
@@ -158,7 +153,7 @@ class Journal:
 
     def fail(self, job: Job) -> None:
         """The job has no result: it is owed nothing, and its voucher counts for later jobs."""
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             _move(db, job.job, JobState.FAILED, "", b"")
             owed = self.account(job.channel).owed - job.price
             db.execute("UPDATE channels SET owed = ? WHERE channel = ?", (str(owed), job.channel))
@@ -191,28 +186,17 @@ class Journal:
 
     def record_redemption(self, channel: bytes, amount: int) -> None:
         """What the chain says it has paid for this channel, in all."""
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             db.execute("UPDATE channels SET redeemed = ? WHERE channel = ?", (str(amount), channel))
 
     def record_closing(self, channel: bytes) -> None:
         """The chain has closed the channel: it never pays again."""
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             db.execute("UPDATE channels SET closed = 1 WHERE channel = ?", (channel,))
 
     def counts(self) -> dict[str, int]:
         """Jobs by state."""
         return dict(self._db.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and on disk (surviving the process) when it ends."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def _one(self, statement: str, *parameters: object) -> Any:
         return self._db.execute(statement, parameters).fetchone()

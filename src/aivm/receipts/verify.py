@@ -85,11 +85,7 @@ def _tensor_checks(receipt: Receipt, expected: Expectation) -> Iterator[Check]:
         types = None if program is None else program.inputs
         yield _bundle("inputs", receipt.inputs, expected.inputs, types)
     if expected.outputs is not None:
-        types = (
-            None
-            if program is None
-            else tuple(map(program.value_types.__getitem__, program.outputs))
-        )
+        types = None if program is None else _output_types(program)
         yield _bundle("outputs", receipt.outputs, expected.outputs, types)
 
 

@@ -31,9 +31,7 @@ async def push(
     comes last: a gateway that has it has all beneath it. Raises NotFound (not in the store),
     NotAllowed (wrong token), StorageUnreachable.
     """
-    found = await asyncio.to_thread(
-        lambda: [(cid, len(data)) for cid, data in walk(root, store.get)]
-    )
+    found = await asyncio.to_thread(_listed, store, root)
     total = sum(size for _, size in found)
     done = 0
     gate = asyncio.Semaphore(PARALLEL)

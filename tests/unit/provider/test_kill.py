@@ -42,6 +42,7 @@ from aivm.packages import open_package
 from aivm.provider.admission import Admission, Channels, Terms
 from aivm.provider.agent import Agent, Identity
 from aivm.provider.catalog import Catalog
+from aivm.provider import journal as module
 from aivm.provider.journal import Journal
 from aivm.provider.server import make_app
 from aivm.provider.workers import WorkerPool
@@ -67,21 +68,28 @@ class Mortal(Journal):
 
     def accept(self, job):
         end("before accept")
-        self.step = "accept"
+        Mortal.step = "accept"
         super().accept(job)
         end("after accept")
 
     def finish(self, job, receipt, body):
         end("before finish")
-        self.step = "finish"
+        Mortal.step = "finish"
         super().finish(job, receipt, body)
         end("after finish")
 
-    @contextmanager
-    def _transaction(self):
-        with super()._transaction() as db:
-            yield db
-            end(f"inside {self.step}")
+
+whole_transaction = module.transaction
+
+
+@contextmanager
+def mortal_transaction(database):
+    with whole_transaction(database) as db:
+        yield db
+        end(f"inside {Mortal.step}")
+
+
+module.transaction = mortal_transaction
 
 
 async def main():
