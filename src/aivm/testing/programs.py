@@ -53,10 +53,10 @@ class RandomProgram:
 def random_program(seed: int, *, max_instructions: int = 12) -> RandomProgram:
     """The program of that seed. No gather in it is a fault."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    draw = _Draw(rng)
+    draw = Draw(rng)
     inputs = [draw.type_() for _ in range(rng.integers(1, 4))]
     constants = [draw.type_() for _ in range(rng.integers(0, 3))]
-    builder = _Builder(draw, [*inputs, *constants])
+    builder = Builder(draw, [*inputs, *constants])
     for _ in range(draw.between(1, max_instructions)):
         builder.add_any()
     values = [random_tensor(rng, type_) for type_ in constants]
@@ -77,7 +77,7 @@ def random_program(seed: int, *, max_instructions: int = 12) -> RandomProgram:
     return RandomProgram(seed, program, tuple(values), arrays)
 
 
-class _Draw:
+class Draw:
     """Random choices."""
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -125,10 +125,10 @@ class _Draw:
         return prod(shape[:first]), prod(shape[first:second]), prod(shape[second:])
 
 
-class _Builder:
+class Builder:
     """Instructions that are valid from the first to the last."""
 
-    def __init__(self, draw: _Draw, values: Sequence[TensorType]) -> None:
+    def __init__(self, draw: Draw, values: Sequence[TensorType]) -> None:
         self.draw = draw
         self.types = list(values)
         self.instructions: list[Instruction] = []
