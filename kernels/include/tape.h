@@ -19,6 +19,10 @@ enum step_kind {
     STEP_REDUCE = 6,
     STEP_GATHER = 7,
     STEP_IOTA = 8,
+    STEP_SCATTER = 9,
+    STEP_RANK = 10,
+    STEP_RANDOM = 11,
+    STEP_MATMUL_BYTES = 12,
 };
 
 typedef struct {
@@ -155,6 +159,42 @@ typedef struct {
     int64_t outer, length, inner, start, step;
 } iota_step;
 
+// target[o, index[j], i] = f(target[o, index[j], i], updates[o, j, i]), j ascending; all dense.
+// The target holds the data already.
+typedef struct {
+    step head;
+    int64_t function, dtype;     // ISA codes
+    int64_t target, index, index_bytes, updates;
+    int64_t outer, size, count, inner;
+} scatter_step;
+
+// The place of every element in its sorted line (outer, :, inner); all dense.
+typedef struct {
+    step head;
+    int64_t dtype, descending;
+    int64_t target, source;
+    int64_t outer, length, inner;
+} rank_step;
+
+// target[j] = word j mod 4 of block j div 4 of Philox 4x32-10 under seed (key, stream).
+typedef struct {
+    step head;
+    int64_t target, seed, elements;
+} random_step;
+
+// c[..., i, j] = wrapping sum over k of a[..., i, k] * b[..., k, j]: bytes in, i32 out.
+typedef struct {
+    step head;
+    int64_t m, n, k;
+    int64_t a, a_signed, a_row, a_col;
+    int64_t b, b_signed, b_row, b_col;
+    int64_t c, c_row;
+    int64_t rank, sizes[AIVM_AXES];
+    int64_t a_steps[AIVM_AXES];
+    int64_t b_steps[AIVM_AXES];
+    int64_t c_steps[AIVM_AXES];
+} matmul_bytes_step;
+
 void run_rows(const machine *m, const rows_step *s);
 void run_matmul(const machine *m, const matmul_step *s);
 void run_pack(const machine *m, const pack_step *s);
@@ -163,3 +203,7 @@ void run_move(const machine *m, const move_step *s);
 void run_reduce(const machine *m, const reduce_step *s);
 void run_gather(const machine *m, const gather_step *s);
 void run_iota(const machine *m, const iota_step *s);
+void run_scatter(const machine *m, const scatter_step *s);
+void run_rank(const machine *m, const rank_step *s);
+void run_random(const machine *m, const random_step *s);
+void run_matmul_bytes(const machine *m, const matmul_bytes_step *s);

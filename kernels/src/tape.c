@@ -45,6 +45,10 @@ static void run_step(const machine *m, const step *s) {
         case STEP_REDUCE: run_reduce(m, (const reduce_step *)s); break;
         case STEP_GATHER: run_gather(m, (const gather_step *)s); break;
         case STEP_IOTA: run_iota(m, (const iota_step *)s); break;
+        case STEP_SCATTER: run_scatter(m, (const scatter_step *)s); break;
+        case STEP_RANK: run_rank(m, (const rank_step *)s); break;
+        case STEP_RANDOM: run_random(m, (const random_step *)s); break;
+        case STEP_MATMUL_BYTES: run_matmul_bytes(m, (const matmul_bytes_step *)s); break;
         default: __builtin_trap();
     }
 }

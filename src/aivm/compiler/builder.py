@@ -29,10 +29,13 @@ from aivm.isa.instructions import (
     Map,
     MatMul,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
-from aivm.isa.opcodes import Function, Reduction
+from aivm.isa.opcodes import Function, Reduction, Scattering
 from aivm.numerics.dtypes import DType
 from aivm.numerics.formats import FORMAT_OF, is_nan
 
@@ -128,15 +131,19 @@ class Builder:
         return self._emit(lambda ids: Map(function, ids, tensor_type), plain)
 
     def matmul(self, a: Value, b: Value) -> Value:
-        """F32 matrix product of two values of rank 2 or more; leading dimensions broadcast."""
+        """Matrix product of two values of rank 2 or more; leading dimensions broadcast.
+
+        F32, or any mix of I8 and U8, whose product is I32.
+        """
         if a.shape[-1] != b.shape[-2]:
             raise Malformed(f"matrices of shapes {a.shape} and {b.shape} cannot be multiplied")
         if a.dtype in signatures.STORAGE:
             return self.cast(self.matmul(self.widened(a), self.widened(b)), a.dtype)
-        if {a.dtype, b.dtype} != signatures.MATMUL_DTYPES:
+        dtype = signatures.matmul_result(a.dtype, b.dtype)
+        if dtype is None:
             raise _undefined("MATMUL", [a.dtype, b.dtype])
         leading = broadcast_shape(a.shape[:-2], b.shape[:-2])
-        tensor_type = checked_type(a.dtype, (*leading, a.shape[-2], b.shape[-1]))
+        tensor_type = checked_type(dtype, (*leading, a.shape[-2], b.shape[-1]))
         return self._emit(lambda ids: MatMul((ids[0], ids[1]), tensor_type), (a, b))
 
     def reduce(
@@ -194,6 +201,50 @@ class Builder:
             lambda ids: Gather((ids[0], ids[1]), tensor_type, outer, size, inner),
             (self._unreshaped(data), self._unreshaped(index)),
         )
+
+    def scatter(
+        self, function: Scattering, data: Value, index: Value, updates: Value, axis: int
+    ) -> Value:
+        """`data` with rows of `updates` worked in along `axis`; the index may have any shape.
+
+        Shape of the updates: that of `gather` with the same data, index and axis.
+        """
+        if index.dtype not in signatures.INDEX_DTYPES:
+            raise _undefined("an index", [index.dtype])
+        dtypes = {data.dtype, updates.dtype}
+        if len(dtypes) > 1 or not dtypes <= signatures.SCATTERINGS[function]:
+            raise _undefined(f"SCATTER {function.name}", [data.dtype, updates.dtype])
+        expected = (*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
+        if updates.shape != expected:
+            raise Malformed(f"the updates have shape {updates.shape}, it must be {expected}")
+        if not data.shape[axis] and updates.type.elements:
+            raise Malformed(f"nothing can be scattered to axis {axis} of shape {data.shape}")
+        outer, size, inner = prod(data.shape[:axis]), data.shape[axis], prod(data.shape[axis + 1 :])
+        return self._emit(
+            lambda ids: Scatter(function, (ids[0], ids[1], ids[2]), data.type, outer, size, inner),
+            (self._unreshaped(data), self._unreshaped(index), self._unreshaped(updates)),
+        )
+
+    def rank(self, value: Value, axis: int, *, descending: bool) -> Value:
+        """The place of every element in the sorted order of its line along `axis`, as I64."""
+        if value.dtype in signatures.STORAGE:
+            value = self.widened(value)
+        if value.dtype not in signatures.NUMBERS:
+            raise _undefined("an order", [value.dtype])
+        tensor_type = TensorType(DType.I64, value.shape)
+        shape = value.shape
+        outer, length, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+        return self._emit(
+            lambda ids: Rank((ids[0],), tensor_type, outer, length, inner, descending),
+            (self._unreshaped(value),),
+        )
+
+    def random(self, seed: Value, shape: Sequence[int]) -> Value:
+        """Random U32 words of a U64 seed (key, stream) of shape (2,)."""
+        if seed.type != TensorType(DType.U64, (2,)):
+            raise _undefined("a random seed", [seed.dtype])
+        tensor_type = checked_type(DType.U32, tuple(shape))
+        return self._emit(lambda ids: Random((ids[0],), tensor_type), (seed,))
 
     def concat(self, values: Sequence[Value], axis: int) -> Value:
         """2 to 4 values joined along `axis`; all other dimensions must agree."""

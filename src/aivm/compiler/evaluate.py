@@ -20,7 +20,9 @@ from aivm.isa.instructions import (
     Instruction,
     MatMul,
     Move,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
 from aivm.isa.operands import ScalarOperands
@@ -51,6 +53,8 @@ def evaluate(
                 for array, length in zip(arrays, instruction.lengths, strict=True)
             ]
             return np.concatenate(views, axis=1).reshape(instruction.type.shape)
+        case Scatter() if not _is_inside(instruction, arrays[1]):
+            return None  # a fault of the run
         case _ if _steps(instruction, types) <= MAX_STEPS:
             return _by_recipe(instruction, types, arrays)
         case _:
@@ -62,6 +66,10 @@ def _steps(instruction: Instruction, types: Sequence[TensorType]) -> int:
         return types[0].elements + instruction.type.elements
     if isinstance(instruction, MatMul):
         return instruction.type.elements * types[0].shape[-1]
+    if isinstance(instruction, Scatter):
+        return instruction.type.elements * types[1].elements
+    if isinstance(instruction, Rank):
+        return instruction.type.elements * instruction.length
     return instruction.type.elements
 
 
@@ -136,8 +144,13 @@ def _moved_with_fill(move: Move, view: Array) -> Array:
 
 
 def _gather(gather: Gather, data: Array, index: _Numbers) -> Array | None:
-    flat = index.reshape(-1)
-    if flat.size and (flat.min() < -gather.size or flat.max() >= gather.size):
+    if not _is_inside(gather, index):
         return None
+    flat = index.reshape(-1)
     view = data.reshape(gather.outer, gather.size, gather.inner)
     return view[:, np.where(flat < 0, flat + gather.size, flat)].reshape(gather.type.shape)
+
+
+def _is_inside(instruction: Gather | Scatter, index: _Numbers) -> bool:
+    size = instruction.size
+    return not index.size or (index.min() >= -size and index.max() < size)

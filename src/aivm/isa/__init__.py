@@ -19,10 +19,13 @@ from aivm.isa.instructions import (
     Map,
     MatMul,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
-from aivm.isa.opcodes import Function, Opcode, Reduction
+from aivm.isa.opcodes import Function, Opcode, Reduction, Scattering
 from aivm.isa.program import NUMERICS_VERSION, Constant, Program
 from aivm.isa.records import RECORD_BYTES, decode, encode
 from aivm.isa.validate import validate
@@ -45,8 +48,12 @@ __all__ = [
     "Move",
     "Opcode",
     "Program",
+    "Random",
+    "Rank",
     "Reduce",
     "Reduction",
+    "Scatter",
+    "Scattering",
     "TensorType",
     "decode",
     "encode",

@@ -1,4 +1,4 @@
-"""Accumulation chains: the result elements of MATMUL and REDUCE, one scalar step at a time.
+"""Accumulation chains: the elements of MATMUL, REDUCE, SCATTER and RANK, one scalar step at a time.
 
 A chain is `finish(step(... step(step(start(), 0), 1) ..., length - 1))`. Engines run all of it; a
 dispute about an element narrows to one step, whose state before and after is a few words.
@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from aivm.isa.instructions import MatMul, Reduce, TensorType
-from aivm.isa.opcodes import Reduction
+from aivm.isa.instructions import MatMul, Rank, Reduce, Scatter, TensorType
+from aivm.isa.opcodes import Reduction, Scattering
 from aivm.isa.operands import Index, Operands
 from aivm.numerics.dtypes import DType
+from aivm.numerics.functions.blocks import not_
 from aivm.numerics.integers import largest, smallest
 from aivm.numerics.machine import W, word_of
 
@@ -37,17 +38,26 @@ class Chain(Generic[W]):
         return self.finish(state)
 
 
-def chain_length(instruction: MatMul | Reduce, types: Sequence[TensorType]) -> int:
+Chained = MatMul | Reduce | Scatter | Rank
+
+
+def chain_length(instruction: Chained, types: Sequence[TensorType]) -> int:
     """How many steps every chain of an instruction with operands of these types has."""
-    if isinstance(instruction, Reduce):
+    if isinstance(instruction, Reduce | Rank):
         return instruction.length
+    if isinstance(instruction, Scatter):
+        return types[1].elements
     return types[0].shape[-2 if instruction.transpose_a else -1]
 
 
-def chain(operands: Operands[W], instruction: MatMul | Reduce, index: Index) -> Chain[W]:
+def chain(operands: Operands[W], instruction: Chained, index: Index) -> Chain[W]:
     """The chain that computes element `index` of the result."""
     if isinstance(instruction, MatMul):
         return _matmul(operands, instruction, index)
+    if isinstance(instruction, Scatter):
+        return _scatter(operands, instruction, index)
+    if isinstance(instruction, Rank):
+        return _rank(operands, instruction, index)
     if instruction.function in (Reduction.ARG_MAX, Reduction.ARG_MIN):
         return _arg(operands, instruction, index)
     if instruction.function is Reduction.SUM and instruction.type.dtype is DType.F32:
@@ -81,19 +91,30 @@ def _matmul(operands: Operands[W], instruction: MatMul, index: Index) -> Chain[W
     a_first = a_matrix * (rows * depth) + row * row_stride
     b_first = b_matrix * (depth * columns) + column * column_stride
 
+    a_dtype, b_dtype = (type_.dtype for type_ in operands.types)
+
     def step(state: tuple[W, ...], k: int) -> tuple[W, ...]:
         a_word = operands.read(0, a_first + k * a_stride)
         b_word = operands.read(1, b_first + k * b_stride)
-        return (m.fma(a_word, b_word, state[0]),)
+        if a_dtype is DType.F32:
+            return (m.fma(a_word, b_word, state[0]),)
+        a_word, b_word = m.cast(a_dtype, DType.I32, a_word), m.cast(b_dtype, DType.I32, b_word)
+        product = m.int_op(DType.I32, "mul", a_word, b_word)
+        return (m.int_op(DType.I32, "add", state[0], product),)
 
-    return Chain(depth, lambda: (m.f32(0.0),), step, lambda state: state[0])
+    zero = operands.word(instruction.type.dtype, 0)
+    return Chain(depth, lambda: (zero,), step, lambda state: state[0])
+
+
+def _line(length: int, inner: int, index: Index) -> Index:
+    """First element of the line (o, :, i) of (outer, length, inner), for index = (o, i)."""
+    return index // inner * (length * inner) + index % inner
 
 
 def _reader(operands: Operands[W], instruction: Reduce, index: Index) -> Callable[[int], W]:
     """Reads the k-th element of those that are reduced to result element `index`."""
-    length, inner = instruction.length, instruction.inner
-    first = index // inner * (length * inner) + index % inner
-    return lambda k: operands.read(0, first + k * inner)
+    first = _line(instruction.length, instruction.inner, index)
+    return lambda k: operands.read(0, first + k * instruction.inner)
 
 
 def _float_sum(operands: Operands[W], instruction: Reduce, index: Index) -> Chain[W]:
@@ -177,3 +198,64 @@ def _arg(operands: Operands[W], instruction: Reduce, index: Index) -> Chain[W]:
         return first, operands.word(DType.I64, 0)
 
     return Chain(instruction.length, start, step, lambda state: state[1])
+
+
+def wrapped_position(size: int, index: Index) -> tuple[Index, Index]:
+    """Where an index points on an axis of `size` elements, and whether that is inside.
+
+    Not inside is a fault: the run has no result.
+    """
+    return index + size * (index < 0), (index >= -size) & (index < size)
+
+
+def _scatter(operands: Operands[W], instruction: Scatter, index: Index) -> Chain[W]:
+    """State: the element so far. Every update is looked at; those for other rows change nothing."""
+    m, dtype = operands.machine, instruction.type.dtype
+    size, inner, count = instruction.size, instruction.inner, operands.types[1].elements
+    row = index // inner % size
+    first_update = _line(count, inner, index // (size * inner) * inner + index % inner)
+
+    def step(state: tuple[W, ...], j: int) -> tuple[W, ...]:
+        number = operands.index(operands.read(1, index * 0 + j))
+        position, inside = wrapped_position(size, number)
+        update = operands.read(2, first_update + j * inner)
+        met = _scattered(operands, instruction.function, dtype, state[0], update)
+        return (m.select(inside & (position == row), met, state[0]),)
+
+    return Chain(count, lambda: (operands.read(0, index),), step, lambda state: state[0])
+
+
+def _scattered(operands: Operands[W], function: Scattering, dtype: DType, word: W, update: W) -> W:
+    if function is Scattering.REPLACE:
+        return update
+    m, name = operands.machine, function.name.lower()
+    if dtype is DType.F32:
+        met: W = getattr(m, name)(word, update)
+        return met
+    return m.int_op(dtype, name, word, update)
+
+
+def _rank(operands: Operands[W], instruction: Rank, index: Index) -> Chain[W]:
+    """State: how many elements of the line have been found to come before this one."""
+    m, dtype = operands.machine, operands.types[0].dtype
+    length, inner = instruction.length, instruction.inner
+    place = index // inner % length
+    first = index - place * inner
+    own, one = operands.read(0, index), operands.word(DType.I64, 1)
+
+    def at_most(low: W, high: W) -> W:
+        """Truth; every number is at most a NaN."""
+        if dtype is not DType.F32:
+            return m.compare(dtype, "less_equal", low, high)
+        return m.or_(m.less_equal(low, high), not_(m, m.equal(high, high)))
+
+    def step(state: tuple[W, ...], k: int) -> tuple[W, ...]:
+        other = operands.read(0, first + k * inner)
+        low, high = (own, other) if instruction.descending else (other, own)
+        counted = m.int_op(DType.I64, "add", state[0], one)
+        earlier = m.select(at_most(low, high), counted, state[0])
+        later = m.select(at_most(high, low), state[0], counted)
+        return (m.select(k < place, earlier, later),)
+
+    zero = operands.word(DType.I64, 0)
+    return Chain(length, lambda: (zero,), step, lambda state: state[0])

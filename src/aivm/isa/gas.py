@@ -20,16 +20,22 @@ from aivm.isa.instructions import (
     Map,
     MatMul,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
 from aivm.isa.opcodes import Function
 from aivm.isa.program import Program
+from aivm.numerics.dtypes import DType
 
 BYTES_PER_UNIT = 16
 PER_INSTRUCTION = 64  # finding the instruction and its operands
 ADDRESS_STEPS = 1  # finding what goes into an element that is not computed
 CAST_STEPS = 2
+RANDOM_STEPS = 20  # ten rounds for four words
+BYTE_PRODUCTS_PER_UNIT = 4  # multiply-adds of I8 and U8
 
 # Scalar steps of one element, for every function that takes more than one: the base operations of
 # its program in numerics 1 (constants are free), and fixed here whatever engines make of it. The
@@ -80,11 +86,19 @@ def _scalar_steps(instruction: Instruction, operands: Sequence[TensorType]) -> i
         case Map():
             return elements * STEPS.get(instruction.function, 1)
         case MatMul():
-            return elements * operands[0].shape[-2 if instruction.transpose_a else -1]
+            products = elements * operands[0].shape[-2 if instruction.transpose_a else -1]
+            is_float = instruction.type.dtype is DType.F32
+            return products if is_float else -(-products // BYTE_PRODUCTS_PER_UNIT)
         case Reduce():
             return operands[0].elements
         case Cast():
             return elements * CAST_STEPS
+        case Scatter():
+            return elements * ADDRESS_STEPS + operands[2].elements
+        case Rank():
+            return elements * instruction.length.bit_length()  # a sort
+        case Random():
+            return elements * RANDOM_STEPS
         case Move() | Gather() | Concat() | Iota() | Fill():
             return elements * ADDRESS_STEPS
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from aivm.isa.opcodes import Function, Reduction
+from aivm.isa.opcodes import Function, Reduction, Scattering
 from aivm.numerics.dtypes import DType
 
 MAX_RANK = 8
@@ -53,8 +53,10 @@ class Map:
 class MatMul:
     """result[..., m, n] = chain over k, ascending from +0, of fma(a[..., m, k], b[..., k, n], acc).
 
-    F32 only. `transpose_a` says that a is stored [..., k, m], `transpose_b` that b is [..., n, k].
-    Leading dimensions broadcast to the result's. Operands and result have rank 2 or more.
+    F32; or each operand I8 or U8 and the result I32: exact products and a wrapping sum, so that
+    any order gives the same bits. `transpose_a` says that a is stored [..., k, m], `transpose_b`
+    that b is [..., n, k]. Leading dimensions broadcast to the result's. Operands and result have
+    rank 2 or more.
     """
 
     operands: tuple[int, int]
@@ -162,4 +164,53 @@ class Fill:
     operands: tuple[()] = ()
 
 
-Instruction = Map | MatMul | Reduce | Move | Gather | Concat | Cast | Iota | Fill
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Data with updates worked in; data viewed as (outer, size, inner), index flattened.
+
+    For j ascending, `result[o, index[j], i]` becomes f(`result[o, index[j], i]`, update[o, j, i]).
+    Operands are (data, index, updates); the updates are viewed as (outer, elements of the index,
+    inner). The index is I32 or I64, a negative one counts from the end; outside [-size, size) it is
+    passed over *and a fault*, as in a GATHER.
+    """
+
+    function: Scattering
+    operands: tuple[int, int, int]
+    type: TensorType
+    outer: int
+    size: int
+    inner: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """The place of every element when its line is sorted; operand viewed as (outer, length, inner).
+
+    `result[o, k, i]`, I64, counts the elements of the line (o, :, i) that come before element k:
+    the smaller ones (`descending`: the greater ones), and the earlier ones among equals. A NaN is
+    greater than every number and equal to any other NaN. Each line of ranks is a permutation, so a
+    SCATTER of an IOTA by them is the sorting order.
+    """
+
+    operands: tuple[int]
+    type: TensorType
+    outer: int
+    length: int
+    inner: int
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Element j is word j mod 4 of block j div 4 of Philox 4x32-10; U32.
+
+    The operand is U64 of shape (2,): the key, and the stream. See `aivm.numerics.philox`.
+    """
+
+    operands: tuple[int]
+    type: TensorType
+
+
+Instruction = (
+    Map | MatMul | Reduce | Move | Gather | Concat | Cast | Iota | Fill | Scatter | Rank | Random
+)

@@ -25,6 +25,9 @@ class Opcode(IntEnum):
     CAST = 0x16
     IOTA = 0x17
     FILL = 0x18
+    SCATTER = 0x19
+    RANK = 0x1A
+    RANDOM = 0x1B
 
 
 class Function(IntEnum):
@@ -81,3 +84,13 @@ class Reduction(IntEnum):
     MIN = 0x04
     ARG_MAX = 0x05  # lowest index among equals; result I64
     ARG_MIN = 0x06
+
+
+class Scattering(IntEnum):
+    """How an update of a SCATTER meets the element that is there."""
+
+    REPLACE = 0x01
+    ADD = 0x02
+    MUL = 0x03
+    MAX = 0x04
+    MIN = 0x05

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aivm.isa.chains import broadcast_index, chain
+from aivm.isa.chains import Chained, broadcast_index, chain, wrapped_position
 from aivm.isa.instructions import (
     Cast,
     Concat,
@@ -22,7 +22,10 @@ from aivm.isa.instructions import (
     Map,
     MatMul,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
 )
 from aivm.isa.opcodes import Function
 from aivm.isa.operands import Index, Operands
@@ -31,6 +34,7 @@ from aivm.numerics.formats import FORMAT_OF
 from aivm.numerics.functions import BINARY, TERNARY, UNARY
 from aivm.numerics.integers import COMPARISONS
 from aivm.numerics.machine import Machine, W
+from aivm.numerics.philox import WORDS, halves, philox
 
 FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {**UNARY, **BINARY, **TERNARY}
 
@@ -39,7 +43,7 @@ def element(operands: Operands[W], instruction: Instruction, index: Index) -> W:
     """The word of element `index` (row-major) of a valid instruction's result.
 
     Reads stay inside the operands, also where the coordinate of a MOVE or GATHER does not; that
-    such a GATHER is a fault, `gather_position` tells.
+    such a GATHER is a fault, `chains.wrapped_position` tells.
     """
     word: W = _FAMILIES[type(instruction)](operands, instruction, index)
     return canonical(operands, instruction.type.dtype, word)
@@ -81,7 +85,7 @@ def apply(m: Machine[W], function: Function, dtype: DType, words: Sequence[W]) -
     return m.int_op(dtype, name, *words)
 
 
-def _chain(operands: Operands[W], instruction: MatMul | Reduce, index: Index) -> W:
+def _chain(operands: Operands[W], instruction: Chained, index: Index) -> W:
     return chain(operands, instruction, index).run()
 
 
@@ -104,18 +108,10 @@ def _move(operands: Operands[W], instruction: Move, index: Index) -> W:
     return operands.machine.select(inside, word, fill)
 
 
-def gather_position(size: int, index: Index) -> tuple[Index, Index]:
-    """Where the index of a GATHER points on an axis of `size` elements, and whether that is inside.
-
-    Not inside is a fault: the run has no result.
-    """
-    return index + size * (index < 0), (index >= -size) & (index < size)
-
-
 def _gather(operands: Operands[W], instruction: Gather, index: Index) -> W:
     size, inner, type_ = instruction.size, instruction.inner, operands.types[1]
     chosen = operands.read(1, index // inner % type_.elements)
-    position, inside = gather_position(size, operands.index(chosen))
+    position, inside = wrapped_position(size, operands.index(chosen))
     row = index // (inner * type_.elements) * size + position * inside
     word = operands.read(0, row * inner + index % inner)
     return operands.machine.select(inside, word, operands.word(instruction.type.dtype, 0))
@@ -150,6 +146,18 @@ def _fill(operands: Operands[W], instruction: Fill, index: Index) -> W:  # noqa:
     return operands.word(instruction.type.dtype, instruction.bits)
 
 
+def _random(operands: Operands[W], instruction: Random, index: Index) -> W:  # noqa: ARG001
+    m, block = operands.machine, index // WORDS
+    key = halves(m, operands.read(0, index * 0))
+    stream = halves(m, operands.read(0, index * 0 + 1))
+    low, high = (operands.word(DType.U32, part) for part in (block % 2**32, block // 2**32))
+    words = philox(m, (low, high, *stream), key)
+    chosen = words[0]
+    for place, word in enumerate(words):
+        chosen = m.select(index % WORDS == place, word, chosen)
+    return chosen
+
+
 _FAMILIES: dict[type, Callable[[Any, Any, Any], Any]] = {
     Map: _map,
     MatMul: _chain,
@@ -160,4 +168,7 @@ _FAMILIES: dict[type, Callable[[Any, Any, Any], Any]] = {
     Cast: _cast,
     Iota: _iota,
     Fill: _fill,
+    Scatter: _chain,
+    Rank: _chain,
+    Random: _random,
 }

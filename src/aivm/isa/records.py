@@ -6,11 +6,11 @@ Every byte that is not named here is zero, and `decode` refuses anything else: o
 
     offset  field
          0  opcode u8        isa.opcodes.Opcode
-         1  function u8      Function of a MAP, Reduction of a REDUCE
+         1  function u8      Function of a MAP, Reduction of a REDUCE, Scattering of a SCATTER
          2  dtype u8         of the result (INPUT, CONSTANT: of the tensor)
          3  rank u8          of the result; how many entries of `shape`, `axes` and `steps` count
          4  operands u8      how many entries of `operand` count
-         5  flags u8         MATMUL: bit 0 transpose_a, bit 1 transpose_b
+         5  flags u8         MATMUL: bit 0 transpose_a, bit 1 transpose_b; RANK: bit 0 descending
          8  operand 4 x u32  value ids (OUTPUT: the one value that is an output)
         24  pattern u64      MOVE: fill; FILL: bits
         32  shape 8 x u32    of the result (INPUT, CONSTANT: of the tensor)
@@ -19,8 +19,8 @@ Every byte that is not named here is zero, and `decode` refuses anything else: o
       HEADER     8 magic "AIVMPROG", 16 format u32, 20 numerics u32, 32 number of inputs u32,
                  36 constants u32, 40 instructions u32, 44 outputs u32
       CONSTANT  64 tensor root, 32 bytes
-      REDUCE    64 outer u64, 72 length u64, 80 inner u64
-      GATHER    64 outer u64, 72 size u64, 80 inner u64
+      REDUCE, RANK       64 outer u64, 72 length u64, 80 inner u64
+      GATHER, SCATTER    64 outer u64, 72 size u64, 80 inner u64
       CONCAT    64 outer u64, 80 inner u64, 96 lengths 4 x u64
       IOTA      72 length u64, 80 inner u64, 96 start i64, 104 step i64
       MOVE      64 source 8 x u32, 96 source rank u8, 97 axes 8 x i8,
@@ -47,10 +47,13 @@ from aivm.isa.instructions import (
     Map,
     MatMul,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
-from aivm.isa.opcodes import Function, Opcode, Reduction
+from aivm.isa.opcodes import Function, Opcode, Reduction, Scattering
 from aivm.isa.program import Constant, Program
 from aivm.isa.validate import validate
 from aivm.numerics.dtypes import DType
@@ -65,7 +68,6 @@ _SHAPE_OFFSET = 32
 _HEADER = struct.Struct(">B7x8sII8x4I")
 _ROOT = slice(64, 96)
 _SOURCE_RANK_OFFSET = 96
-_TRANSPOSE_A, _TRANSPOSE_B = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,33 @@ _FAMILIES: dict[Opcode, type] = {
     Opcode.CAST: Cast,
     Opcode.IOTA: Iota,
     Opcode.FILL: Fill,
+    Opcode.SCATTER: Scatter,
+    Opcode.RANK: Rank,
+    Opcode.RANDOM: Random,
 }
 _OPCODES = {family: opcode for opcode, family in _FAMILIES.items()}
-_FUNCTIONS: dict[Opcode, type[Function] | type[Reduction]] = {
+_FUNCTIONS: dict[Opcode, type[Function] | type[Reduction] | type[Scattering]] = {
     Opcode.MAP: Function,
     Opcode.REDUCE: Reduction,
+    Opcode.SCATTER: Scattering,
+}
+# Attributes that are true or false: bits of `flags`, from bit 0.
+_FLAGS: dict[Opcode, tuple[str, ...]] = {
+    Opcode.MATMUL: ("transpose_a", "transpose_b"),
+    Opcode.RANK: ("descending",),
 }
 _OUTER = _Field("outer", 64, "Q")
+_LENGTH = _Field("length", 72, "Q")
+_SIZE = _Field("size", 72, "Q")
 _INNER = _Field("inner", 80, "Q")
 _FIELDS: dict[Opcode, tuple[_Field, ...]] = {
-    Opcode.REDUCE: (_OUTER, _Field("length", 72, "Q"), _INNER),
-    Opcode.GATHER: (_OUTER, _Field("size", 72, "Q"), _INNER),
+    Opcode.REDUCE: (_OUTER, _LENGTH, _INNER),
+    Opcode.RANK: (_OUTER, _LENGTH, _INNER),
+    Opcode.GATHER: (_OUTER, _SIZE, _INNER),
+    Opcode.SCATTER: (_OUTER, _SIZE, _INNER),
     Opcode.CONCAT: (_OUTER, _INNER, _Field("lengths", 96, "Q", lambda counts: counts.operands)),
     Opcode.IOTA: (
-        _Field("length", 72, "Q"),
+        _LENGTH,
         _INNER,
         _Field("start", 96, "q"),
         _Field("step", 104, "q"),
@@ -204,8 +219,10 @@ def _constant_record(constant: Constant) -> bytes:
 def encode_instruction(instruction: Instruction) -> bytes:
     """The record of one valid instruction."""
     opcode = _OPCODES[type(instruction)]
-    function = instruction.function if isinstance(instruction, Map | Reduce) else 0
-    record = _record(opcode, instruction.operands, instruction.type, function, _flags(instruction))
+    function = instruction.function if isinstance(instruction, Map | Reduce | Scatter) else 0
+    names = enumerate(_FLAGS.get(opcode, ()))
+    flags = sum(getattr(instruction, name) << bit for bit, name in names)
+    record = _record(opcode, instruction.operands, instruction.type, function, flags)
     if isinstance(instruction, Move):
         record[_SOURCE_RANK_OFFSET] = len(instruction.source)
     for field in _FIELDS.get(opcode, ()):
@@ -213,12 +230,6 @@ def encode_instruction(instruction: Instruction) -> bytes:
         numbers = value if field.many else (value,)
         struct.pack_into(f">{len(numbers)}{field.code}", record, field.offset, *numbers)
     return bytes(record)
-
-
-def _flags(instruction: Instruction) -> int:
-    if not isinstance(instruction, MatMul):
-        return 0
-    return _TRANSPOSE_A * instruction.transpose_a | _TRANSPOSE_B * instruction.transpose_b
 
 
 def _decoded(decoder: Callable[[bytes], Any], position: int, record: bytes) -> Any:
@@ -256,9 +267,8 @@ def decode_instruction(record: bytes) -> Instruction:
     attributes: dict[str, Any] = {"operands": _operands(record), "type": _type(record)}
     if opcode in _FUNCTIONS:
         attributes["function"] = _member(_FUNCTIONS[opcode], record[1], "function")
-    if family is MatMul:
-        attributes["transpose_a"] = bool(record[5] & _TRANSPOSE_A)
-        attributes["transpose_b"] = bool(record[5] & _TRANSPOSE_B)
+    for bit, name in enumerate(_FLAGS.get(opcode, ())):
+        attributes[name] = bool(record[5] >> bit & 1)
     source_rank = record[_SOURCE_RANK_OFFSET] if family is Move else 0
     counts = _Counts(record[4], record[3], _count(source_rank, MAX_RANK, "source rank"))
     for field in _FIELDS.get(opcode, ()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aivm.isa.opcodes import Function, Reduction
+from aivm.isa.opcodes import Function, Reduction, Scattering
 from aivm.numerics.dtypes import DType
 
 F32 = frozenset({DType.F32})
@@ -93,8 +93,23 @@ REDUCTIONS: dict[Reduction, Signature] = {
 # Reductions that are defined over no elements at all: they give their neutral element.
 REDUCES_NOTHING = frozenset({Reduction.SUM, Reduction.PROD})
 
-MATMUL_DTYPES = F32
+SCATTERINGS: dict[Scattering, frozenset[DType]] = {
+    Scattering.REPLACE: ALL,
+    Scattering.ADD: NUMBERS,
+    Scattering.MUL: NUMBERS,
+    Scattering.MAX: NUMBERS,
+    Scattering.MIN: NUMBERS,
+}
+
+BYTES = frozenset({DType.I8, DType.U8})
 INDEX_DTYPES = frozenset({DType.I32, DType.I64})  # of a GATHER's index, and of an IOTA's result
+
+
+def matmul_result(a: DType, b: DType) -> DType | None:
+    """The dtype of a matrix product, or None where there is none."""
+    if a is b is DType.F32:
+        return DType.F32
+    return DType.I32 if {a, b} <= BYTES else None
 
 
 def can_cast(source: DType, target: DType) -> bool:

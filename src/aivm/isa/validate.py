@@ -24,7 +24,10 @@ from aivm.isa.instructions import (
     Map,
     MatMul,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
 from aivm.isa.program import NUMERICS_VERSION, Constant, Program
@@ -159,9 +162,11 @@ def _check_matmul(instruction: MatMul, operands: list[TensorType]) -> Reasons:
     yield from _check_arity(operands, 2)
     a, b = operands
     shape = instruction.type.shape
-    dtypes = {a.dtype, b.dtype, instruction.type.dtype}
-    if not dtypes <= signatures.MATMUL_DTYPES:
-        yield "operands and result must be F32"
+    expected, given = signatures.matmul_result(a.dtype, b.dtype), instruction.type.dtype
+    if expected is None:
+        yield f"a product of {a.dtype.name} and {b.dtype.name} is not defined"
+    elif given is not expected:
+        yield f"of {a.dtype.name} and {b.dtype.name} gives {expected.name}, not {given.name}"
     if min(len(a.shape), len(b.shape), len(shape)) < 2:
         yield f"ranks of {a.shape}, {b.shape} and {shape} must all be 2 or more"
     rows, depth = _matrix(a.shape, instruction.transpose_a)
@@ -233,14 +238,53 @@ def _check_gather(instruction: Gather, operands: list[TensorType]) -> Reasons:
     yield from _check_arity(operands, 2)
     data, index = operands
     yield from _check_same_dtype([data], instruction.type)
-    if index.dtype not in signatures.INDEX_DTYPES:
-        yield f"the index is {index.dtype.name}, it must be I32 or I64"
+    yield from _check_index(index)
     outer, size, inner = instruction.outer, instruction.size, instruction.inner
     result = instruction.type.elements
     yield from _check_view("operand", (outer, size, inner), data.elements)
     yield from _check_view("result", (outer, index.elements, inner), result)
     if size == 0 and result:
         yield "every index is outside an axis of no elements"
+
+
+def _check_index(index: TensorType) -> Reasons:
+    if index.dtype not in signatures.INDEX_DTYPES:
+        yield f"the index is {index.dtype.name}, it must be I32 or I64"
+
+
+def _check_scatter(instruction: Scatter, operands: list[TensorType]) -> Reasons:
+    yield from _check_arity(operands, 3)
+    data, index, updates = operands
+    yield from _check_same_dtype([data, updates], instruction.type)
+    yield from _check_index(index)
+    if data.dtype not in signatures.SCATTERINGS[instruction.function]:
+        yield f"{instruction.function.name} is not defined for {data.dtype.name}"
+    outer, size, inner = instruction.outer, instruction.size, instruction.inner
+    yield from _check_view("operand", (outer, size, inner), data.elements)
+    yield from _check_view("result", (outer, size, inner), instruction.type.elements)
+    yield from _check_view("updates", (outer, index.elements, inner), updates.elements)
+    if size == 0 and updates.elements:
+        yield "every index is outside an axis of no elements"
+
+
+def _check_rank(instruction: Rank, operands: list[TensorType]) -> Reasons:
+    yield from _check_arity(operands, 1)
+    (operand,) = operands
+    if operand.dtype not in signatures.NUMBERS:
+        yield f"{operand.dtype.name} has no order"
+    if instruction.type.dtype is not DType.I64:
+        yield f"ranks are I64, not {instruction.type.dtype.name}"
+    view = (instruction.outer, instruction.length, instruction.inner)
+    yield from _check_view("operand", view, operand.elements)
+    yield from _check_view("result", view, instruction.type.elements)
+
+
+def _check_random(instruction: Random, operands: list[TensorType]) -> Reasons:
+    yield from _check_arity(operands, 1)
+    if operands[0] != TensorType(DType.U64, (2,)):
+        yield f"the key and stream are U64 of shape (2,), not {operands[0]}"
+    if instruction.type.dtype is not DType.U32:
+        yield f"the result is U32, not {instruction.type.dtype.name}"
 
 
 def _check_concat(instruction: Concat, operands: list[TensorType]) -> Reasons:
@@ -305,4 +349,7 @@ _FAMILIES: dict[type, Callable[[Any, list[TensorType]], Reasons]] = {
     Cast: _check_cast,
     Iota: _check_iota,
     Fill: _check_fill,
+    Scatter: _check_scatter,
+    Rank: _check_rank,
+    Random: _check_random,
 }

@@ -25,7 +25,10 @@ from aivm.isa.instructions import (
     Map,
     MatMul,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
 from aivm.isa.opcodes import Function
@@ -143,6 +146,7 @@ class Builder:
             *(self.map_,) * 10,
             *(self.matmul, self.reduce) * 3,
             *(self.window, self.transpose, self.gather, self.concat, self.cast) * 2,
+            *(self.matmul_bytes, self.scatter, self.rank, self.random),
             *(self.walk, self.iota, self.fill),
         )
         before = len(self.instructions)
@@ -203,16 +207,25 @@ class Builder:
         return tuple(1 if self.draw.chance(0.3) else dim for dim in kept)
 
     def matmul(self) -> None:
+        self.product(DType.F32, DType.F32)
+
+    def matmul_bytes(self) -> None:
+        bytes_ = sorted(signatures.BYTES)
+        self.product(self.draw.of(bytes_), self.draw.of(bytes_))
+
+    def product(self, a_dtype: DType, b_dtype: DType) -> None:
         rows, depth, columns = (self.draw.dim() for _ in range(3))
         leading = self.draw.shape(max_rank=2, max_elements=4)
         transpose_a, transpose_b = self.draw.chance(0.3), self.draw.chance(0.3)
         a = (depth, rows) if transpose_a else (rows, depth)
         b = (columns, depth) if transpose_b else (depth, columns)
         operands = (
-            self.value(DType.F32, (*self.narrowed(leading), *a)),
-            self.value(DType.F32, (*self.narrowed(leading), *b)),
+            self.value(a_dtype, (*self.narrowed(leading), *a)),
+            self.value(b_dtype, (*self.narrowed(leading), *b)),
         )
-        type_ = TensorType(DType.F32, (*leading, rows, columns))
+        dtype = signatures.matmul_result(a_dtype, b_dtype)
+        assert dtype is not None
+        type_ = TensorType(dtype, (*leading, rows, columns))
         self.add(MatMul(operands, type_, transpose_a, transpose_b))
 
     def reduce(self) -> None:
@@ -283,6 +296,31 @@ class Builder:
         index = self.index(self.draw.of((DType.I32, DType.I64)), shape, size)
         type_ = TensorType(self.types[data].dtype, (outer, *shape, inner))
         self.add(Gather((data, index), type_, outer, size, inner))
+
+    def scatter(self) -> None:
+        data = self.any_value()
+        type_ = self.types[data]
+        outer, size, inner = self.draw.views(type_.shape)
+        shape = self.draw.shape(max_rank=2, max_elements=16)
+        if size == 0 or outer * prod(shape) * inner > MAX_ELEMENTS:
+            return
+        functions = [each for each, known in signatures.SCATTERINGS.items() if type_.dtype in known]
+        index = self.index(self.draw.of((DType.I32, DType.I64)), shape, size)
+        updates = self.value(type_.dtype, (outer, *shape, inner))
+        operands = (data, index, updates)
+        self.add(Scatter(self.draw.of(functions), operands, type_, outer, size, inner))
+
+    def rank(self) -> None:
+        value = self.any_value()
+        type_ = self.types[value]
+        if type_.dtype in signatures.NUMBERS:
+            result = TensorType(DType.I64, type_.shape)
+            views = self.draw.views(type_.shape)
+            self.add(Rank((value,), result, *views, descending=self.draw.chance(0.5)))
+
+    def random(self) -> None:
+        seed = self.value(DType.U64, (2,))
+        self.add(Random((seed,), TensorType(DType.U32, self.shape())))
 
     def index(self, dtype: DType, shape: Shape, size: int) -> int:
         """Any integers, brought into range; sometimes counted from the end."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from aivm.isa import MatMul, Reduce, Reduction, TensorType
+from aivm.isa import MatMul, Rank, Reduce, Reduction, Scatter, Scattering, TensorType
 from aivm.isa.chains import SUM_LANES, broadcast_index, chain, chain_length
 from aivm.isa.operands import ScalarOperands
 from aivm.numerics.dtypes import DType
@@ -160,3 +160,78 @@ def test_broadcast_index(
     target: tuple[int, ...], source: tuple[int, ...], expected: list[int]
 ) -> None:
     assert [broadcast_index(index, target, source) for index in range(len(expected))] == expected
+
+
+def integers(dtype: DType, *values: int) -> bytes:
+    size = dtype.size_bytes
+    return b"".join(value.to_bytes(size, "little", signed=dtype.is_signed) for value in values)
+
+
+def test_products_of_bytes_are_exact_and_their_sum_wraps() -> None:
+    types = [TensorType(DType.U8, (1, 2)), TensorType(DType.I8, (2, 1))]
+    data = [integers(DType.U8, 255, 200), integers(DType.I8, -128, 3)]
+    instruction = MatMul((0, 1), TensorType(DType.I32, (1, 1)))
+    whole = chain(ScalarOperands(types, data), instruction, 0)
+    assert whole.run() == 255 * -128 + 600
+    assert whole.step((2**31 - 1,), 1) == (2**31 - 1 + 600 - 2**32,)
+
+
+def scattered(function: Scattering, data: Sequence[float], index: Sequence[int]) -> list[int]:
+    """The updates are 10, 20, 30..."""
+    updates = [10.0 * (j + 1) for j in range(len(index))]
+    types = [f32(len(data)), TensorType(DType.I32, (len(index),)), f32(len(index))]
+    given = ScalarOperands(types, [floats(*data), integers(DType.I32, *index), floats(*updates)])
+    instruction = Scatter(function, (0, 1, 2), f32(len(data)), 1, len(data), 1)
+    assert chain_length(instruction, types) == len(index)
+    return [chain(given, instruction, j).run() for j in range(len(data))]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (Scattering.REPLACE, [1.0, 30.0, 20.0]),
+        (Scattering.ADD, [1.0, 42.0, 23.0]),
+        (Scattering.MUL, [1.0, 600.0, 60.0]),
+        (Scattering.MAX, [1.0, 30.0, 20.0]),
+        (Scattering.MIN, [1.0, 2.0, 3.0]),
+    ],
+)
+def test_scatter_meets_updates_in_their_order(
+    function: Scattering, expected: Sequence[float]
+) -> None:
+    result = scattered(function, [1.0, 2.0, 3.0], [1, -1, -2])
+    assert result == [word_of(value) for value in expected]
+
+
+def test_scatter_passes_over_an_index_outside() -> None:
+    assert scattered(Scattering.REPLACE, [1.0], [1, -2, 0, 7]) == [word_of(30.0)]
+
+
+def test_scatter_adds_in_order() -> None:
+    big = 2.0**24
+    types = [f32(1), TensorType(DType.I32, (2,)), f32(2)]
+    instruction = Scatter(Scattering.ADD, (0, 1, 2), f32(1), 1, 1, 1)
+    for updates, total in (([big, -big], 0.0), ([-big, big], 1.0)):
+        data = [floats(1.0), integers(DType.I32, 0, 0), floats(*updates)]
+        assert chain(ScalarOperands(types, data), instruction, 0).run() == word_of(total)
+
+
+def ranks(values: Sequence[float], *, descending: bool) -> list[int]:
+    type_ = TensorType(DType.I64, (len(values),))
+    instruction = Rank((0,), type_, 1, len(values), 1, descending)
+    given = ScalarOperands([f32(len(values))], [floats(*values)])
+    return [chain(given, instruction, k).run() for k in range(len(values))]
+
+
+def test_rank_is_stable_and_puts_nan_above_every_number() -> None:
+    values = [2.0, NAN, -0.0, INF, 0.0, -INF, 2.0, -NAN]
+    assert ranks(values, descending=False) == [3, 6, 1, 5, 2, 0, 4, 7]
+    assert ranks(values, descending=True) == [3, 0, 5, 2, 6, 7, 4, 1]
+
+
+def test_rank_sorts_lines_of_the_middle_axis() -> None:
+    type_ = TensorType(DType.I8, (2, 3, 2))
+    instruction = Rank((0,), TensorType(DType.I64, (2, 3, 2)), 2, 3, 2)
+    given = ScalarOperands([type_], [integers(DType.I8, 5, -1, 5, 0, 4, -1, 1, 2, 3, 3, 2, 1)])
+    result = [chain(given, instruction, k).run() for k in range(12)]
+    assert result == [1, 0, 2, 2, 0, 1, 0, 1, 2, 2, 1, 0]

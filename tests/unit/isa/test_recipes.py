@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
-from aivm.isa import Concat, Fill, Function, Gather, Instruction, Iota, Map, Move, TensorType
+from aivm.isa import (
+    Concat,
+    Fill,
+    Function,
+    Gather,
+    Instruction,
+    Iota,
+    Map,
+    Move,
+    Random,
+    TensorType,
+)
+from aivm.isa.chains import wrapped_position
 from aivm.isa.operands import ScalarOperands
-from aivm.isa.recipes import element, gather_position
+from aivm.isa.recipes import element
 from aivm.numerics.dtypes import DType
+from aivm.numerics.machine import ScalarMachine
+from aivm.numerics.philox import philox
 
 
 def t(dtype: DType, *shape: int) -> TensorType:
@@ -46,8 +62,8 @@ def test_whatever_moves_a_nan_makes_it_canonical(dtype: DType, given: int, moved
     ("index", "position", "inside"),
     [(0, 0, True), (2, 2, True), (-1, 2, True), (-3, 0, True), (3, 3, False), (-4, -1, False)],
 )
-def test_gather_position(index: int, position: int, inside: bool) -> None:
-    assert gather_position(3, index) == (position, inside)
+def test_wrapped_position(index: int, position: int, inside: bool) -> None:
+    assert wrapped_position(3, index) == (position, inside)
 
 
 def test_gather_outside_its_axis_is_zero_bits() -> None:
@@ -73,3 +89,15 @@ def test_integer_functions_know_their_dtype() -> None:
     assert words(Map(Function.MOD, (0, 1), t(DType.I8, 2)), a, b) == [0, -1]
     assert words(Map(Function.LESS, (0, 1), t(DType.BOOL, 2)), a, b) == [1, 0]
     assert words(Map(Function.NEG, (0,), t(DType.I8, 2)), a) == [-128, -7]
+
+
+def test_random_words_are_those_of_the_blocks() -> None:
+    """Key and stream are read low half first; the block number is the counter's low half."""
+    seed = (t(DType.U64, 2), bytes(16))
+    first = words(Random((0,), t(DType.U32, 6)), seed)
+    assert first[:4] == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+    m = ScalarMachine()
+    assert first[4:] == list(philox(m, (1, 0, 0, 0), (0, 0)))[:2]
+    other = (t(DType.U64, 2), struct.pack("<2Q", 0x1111_1111_2222_2222, 0x3333_3333_4444_4444))
+    expected = philox(m, (0, 0, 0x4444_4444, 0x3333_3333), (0x2222_2222, 0x1111_1111))
+    assert words(Random((0,), t(DType.U32, 4)), other) == list(expected)

@@ -18,8 +18,12 @@ from aivm.isa import (
     MatMul,
     Move,
     Program,
+    Random,
+    Rank,
     Reduce,
     Reduction,
+    Scatter,
+    Scattering,
     TensorType,
     validate,
 )
@@ -36,6 +40,17 @@ def f32(*shape: int) -> TensorType:
 
 def i32(*shape: int) -> TensorType:
     return TensorType(DType.I32, shape)
+
+
+def i64(*shape: int) -> TensorType:
+    return TensorType(DType.I64, shape)
+
+
+def scatter(
+    type_: TensorType, *view: int, function: Scattering = Scattering.REPLACE
+) -> Instruction:
+    outer, size, inner = view
+    return Scatter(function, (0, 1, 2), type_, outer, size, inner)
 
 
 def of(instruction: Instruction, *inputs: TensorType) -> Program:
@@ -60,6 +75,12 @@ GOOD = [
     of(Move((0,), f32(HUGE), (0,), (0,), (1,), (-5,)), f32(0)),
     of(Gather((0, 1), f32(4, 2), 1, 3, 2), f32(3, 2), i32(4)),
     of(Gather((0, 1), f32(0, 2), 1, 0, 2), f32(0, 2), i32(0)),
+    of(MatMul((0, 1), i32(2, 4)), t(DType.I8, 2, 3), t(DType.U8, 3, 4)),
+    of(scatter(f32(4, 2), 2, 2, 2), f32(4, 2), i32(3), f32(2, 3, 2)),
+    of(scatter(t(DType.BF16, 0), 1, 0, 5), t(DType.BF16, 0), i64(0), t(DType.BF16, 0)),
+    of(Rank((0,), i64(2, 3), 1, 3, 2, True), f32(2, 3)),
+    of(Rank((0,), i64(0), 1, 0, 7), t(DType.U8, 0)),
+    of(Random((0,), t(DType.U32, 5)), t(DType.U64, 2)),
     of(Concat((0, 1, 0), f32(4), 1, (1, 2, 1), 1), f32(1), f32(2)),
     of(Cast((0,), t(DType.F16, 3)), f32(3)),
     of(Iota(i32(2, 3), 3, 1, -(2**31), 1)),
@@ -136,8 +157,8 @@ MOVE = Move((0,), f32(3, 2), (2, 3), (1, 0), (1, 1), (0, 0))
         (Map(Function.NEG, (0,), f32(3)), [f32(1, 3)], "does not broadcast"),
         (Map(Function.NEG, (0,), f32(0)), [f32(2)], "does not broadcast"),
         # matmul
-        (MatMul((0, 0), i32(2, 2)), [i32(2, 2)], "must be F32"),
-        (MatMul((0, 0), i32(2, 2)), [f32(2, 2)], "must be F32"),
+        (MatMul((0, 0), i32(2, 2)), [i32(2, 2)], "F32 and F32 gives F32|is not defined"),
+        (MatMul((0, 0), i32(2, 2)), [f32(2, 2)], "F32 and F32 gives F32|is not defined"),
         (MatMul((0, 1), f32(2)), [f32(2, 3), f32(3)], "must all be 2 or more"),
         (MatMul((0, 0), f32(2, 3)), [f32(2, 3)], "inner dimensions 3 .* and 2"),
         (MatMul((0, 0), f32(3, 2), True), [f32(2, 3)], r"must end in \(3, 3\)"),
@@ -170,6 +191,29 @@ MOVE = Move((0,), f32(3, 2), (2, 3), (1, 0), (1, 1), (0, 0))
         (replace(MOVE, fill=0x7FC00001), [f32(2, 3)], "fill 0x7fc00001 is no canonical F32"),
         (replace(MOVE, fill=-1), [f32(2, 3)], "no canonical F32"),
         (replace(MOVE, fill=2**32), [f32(2, 3)], "no canonical F32"),
+        # products of bytes
+        (MatMul((0, 1), f32(2, 4)), [t(DType.I8, 2, 3), t(DType.U8, 3, 4)], "gives I32, not F32"),
+        (MatMul((0, 1), i32(2, 4)), [t(DType.I8, 2, 3), i32(3, 4)], "I8 and I32 is not defined"),
+        # scatter
+        (scatter(f32(2), 1, 2, 1), [f32(2), f32(2), f32(2)], "the index is F32"),
+        (scatter(f32(2), 1, 2, 1), [f32(2), i32(2), i32(2)], "copies I32"),
+        (scatter(f32(2), 1, 3, 1), [f32(2), i32(2), f32(2)], "operand view"),
+        (scatter(f32(3), 1, 2, 1), [f32(2), i32(2), f32(2)], "result view"),
+        (scatter(f32(2), 1, 2, 1), [f32(2), i32(2), f32(3)], "updates view"),
+        (scatter(f32(0), 1, 0, 1), [f32(0), i32(2), f32(2)], "an axis of no elements"),
+        (
+            scatter(t(DType.BOOL, 2), 1, 2, 1, function=Scattering.ADD),
+            [t(DType.BOOL, 2), i32(2), t(DType.BOOL, 2)],
+            "ADD is not defined for BOOL",
+        ),
+        # rank
+        (Rank((0,), i64(2), 1, 2, 1), [t(DType.BOOL, 2)], "BOOL has no order"),
+        (Rank((0,), i32(2), 1, 2, 1), [f32(2)], "ranks are I64"),
+        (Rank((0,), i64(2), 1, 3, 1), [f32(2)], "operand view"),
+        (Rank((0,), i64(3), 1, 2, 1), [f32(2)], "result view"),
+        # random
+        (Random((0,), t(DType.U32, 4)), [t(DType.U64, 3)], "U64 of shape"),
+        (Random((0,), f32(4)), [t(DType.U64, 2)], "the result is U32"),
         # gather
         (Gather((0, 0), f32(2), 1, 2, 1), [f32(2)], "the index is F32"),
         (Gather((0, 1), f32(2), 1, 3, 1), [f32(2), i32(2)], "operand view"),

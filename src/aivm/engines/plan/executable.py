@@ -210,7 +210,8 @@ class _Loaded:
             return
         fault = int(self.memory[_FAULT : _FAULT + 8].view(np.int64)[0])
         if fault:
-            raise InvalidIndex(f"instruction {fault - 1} (GATHER) met an index outside its axis")
+            family = type(self.program.instructions[fault - 1]).__name__.upper()
+            raise InvalidIndex(f"instruction {fault - 1} ({family}) met an index outside its axis")
         raise DeadlineExceeded("the run was stopped at its deadline")
 
     def start_clock(self) -> None:

@@ -26,7 +26,10 @@ from aivm.isa.instructions import (
     Gather,
     Instruction,
     Move,
+    Random,
+    Rank,
     Reduce,
+    Scatter,
     TensorType,
 )
 from aivm.isa.program import Program
@@ -134,7 +137,7 @@ class _Builder:
     ) -> list[View]:
         """The operands in the shape that the instruction wants to see, dense where it has to be."""
         match instruction:
-            case Gather():
+            case Gather() | Scatter() | Rank() | Random():
                 return [self.dense(operand, position) for operand in operands]
             case Move():
                 return [self.shaped(operands[0], instruction.source, position)]

@@ -17,10 +17,22 @@ from aivm.engines.plan.views import (
     dense_view,
     merged_axes,
 )
-from aivm.isa.instructions import Concat, Gather, Iota, MatMul, Move, Reduce, TensorType
+from aivm.isa.instructions import (
+    Concat,
+    Gather,
+    Iota,
+    MatMul,
+    Move,
+    Random,
+    Rank,
+    Reduce,
+    Scatter,
+    TensorType,
+)
 from aivm.isa.opcodes import Reduction
 from aivm.numerics.dtypes import DType
 
+RANK_SCRATCH_BYTES = 2 * 16  # an element: two entries of rank.c
 REDUCE_SCRATCH_BYTES = 16 * 256 * 4  # the 16 lanes of one block of columns, reduce.c
 
 
@@ -153,6 +165,27 @@ class Lowering:
         words += [outer, work.length, work.inner, work.start, work.step]
         self.emit(Kind.IOTA, node, words)
 
+    def scatter(self, node: Node) -> None:
+        work, (data, index, updates) = node.work, node.operands
+        assert isinstance(work, Scatter)
+        self.copy_view(node, data, Address(node.value), dense_strides(data.shape))
+        words: list[Word] = [work.function, node.type.dtype, Address(node.value)]
+        words += [self.address(index), self.dtype(index.value).size_bytes, self.address(updates)]
+        words += [work.outer, work.size, index.elements, work.inner]
+        self.emit(Kind.SCATTER, node, words)
+
+    def rank(self, node: Node) -> None:
+        work, (operand,) = node.work, node.operands
+        assert isinstance(work, Rank)
+        words: list[Word] = [self.dtype(operand.value), int(work.descending)]
+        words += [Address(node.value), self.address(operand), work.outer, work.length, work.inner]
+        self.emit(Kind.RANK, node, words, RANK_SCRATCH_BYTES * work.length)
+
+    def random(self, node: Node) -> None:
+        (seed,) = node.operands
+        words: list[Word] = [Address(node.value), self.address(seed), node.type.elements]
+        self.emit(Kind.RANDOM, node, words)
+
     def reduce(self, node: Node) -> None:
         """What is no row work: an inner axis, or nothing to reduce."""
         work, (operand,) = node.work, node.operands
@@ -179,6 +212,11 @@ class Lowering:
             return
         a_batch = broadcast(View(a.value, 0, a.shape[:-2], a.strides[:-2]), batch).strides
         b_batch = broadcast(View(b.value, 0, b.shape[:-2], b.strides[:-2]), batch).strides
+        if node.type.dtype is DType.I32:
+            self.matmul_bytes(
+                node, batch, (m, n, k), (a_row, a_col, b_row, b_col), a_batch, b_batch
+            )
+            return
         packed: Word = 0
         if b.value in self.static:
             packed, b_batch = self.pack(node, b, batch, b_batch, (k, n, b_row, b_col))
@@ -194,6 +232,27 @@ class Lowering:
         for operand in range(3):
             words += padded([steps[operand] for _, steps in axes])
         self.emit(Kind.MATMUL, node, words, self.target.matmul_scratch_bytes)
+
+    def matmul_bytes(
+        self,
+        node: Node,
+        batch: tuple[int, ...],
+        sizes: tuple[int, int, int],
+        strides: tuple[int, int, int, int],
+        a_batch: tuple[int, ...],
+        b_batch: tuple[int, ...],
+    ) -> None:
+        a, b = node.operands
+        m, n, k = sizes
+        a_row, a_col, b_row, b_col = strides
+        a_signed, b_signed = (int(self.dtype(view.value) is DType.I8) for view in (a, b))
+        axes = merged_axes(batch, (a_batch, b_batch, dense_strides((*batch, m, n))[:-2]))
+        words: list[Word] = [m, n, k, self.address(a), a_signed, a_row, a_col]
+        words += [self.address(b), b_signed, b_row, b_col, Address(node.value), n, len(axes)]
+        words += padded([size for size, _ in axes], fill=1)
+        for operand in range(3):
+            words += padded([steps[operand] for _, steps in axes])
+        self.emit(Kind.MATMUL_BYTES, node, words)
 
     def copied_literal(self, node: Node) -> View:
         """Zero, in the shape of the node: a product over no terms."""
@@ -244,4 +303,7 @@ _FAMILIES: dict[type, Callable[[Lowering, Node], None]] = {
     Iota: Lowering.iota,
     Reduce: Lowering.reduce,
     MatMul: Lowering.matmul,
+    Scatter: Lowering.scatter,
+    Rank: Lowering.rank,
+    Random: Lowering.random,
 }

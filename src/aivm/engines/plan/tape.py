@@ -28,6 +28,10 @@ class Kind(IntEnum):
     REDUCE = 6
     GATHER = 7
     IOTA = 8
+    SCATTER = 9
+    RANK = 10
+    RANDOM = 11
+    MATMUL_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)

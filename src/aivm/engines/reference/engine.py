@@ -12,9 +12,10 @@ from aivm.commitments import Array, numpy_dtype
 from aivm.engines.base import checked_constants, checked_inputs
 from aivm.engines.reference.operands import WORD_DTYPES, ArrayOperands
 from aivm.errors import DeadlineExceeded, InvalidIndex, TooLarge
-from aivm.isa.instructions import Gather, Instruction
+from aivm.isa.chains import wrapped_position
+from aivm.isa.instructions import Gather, Instruction, Scatter
 from aivm.isa.program import Program
-from aivm.isa.recipes import element, gather_position
+from aivm.isa.recipes import element
 from aivm.isa.validate import validate
 
 # Elements computed at a time: many enough to hide Python, few enough to stay in the cache.
@@ -79,8 +80,8 @@ class ReferenceExecutable:
         for position, instruction in enumerate(self.program.instructions):
             value = self.program.first_instruction + position
             arrays = [values[operand] for operand in instruction.operands]
-            if isinstance(instruction, Gather):
-                _check_indices(position, instruction, arrays[1])
+            if isinstance(instruction, Gather | Scatter):
+                _check_indices(position, instruction, arrays)
             result = self._compute(instruction, arrays, deadline)
             result.flags.writeable = False
             values[value] = result
@@ -130,14 +131,15 @@ def _peak_bytes(program: Program) -> int:
     return peak
 
 
-def _check_indices(position: int, instruction: Gather, indices: Array) -> None:
-    """Raises InvalidIndex if an element of the result would be read from outside the axis."""
-    if instruction.type.elements == 0:
+def _check_indices(position: int, instruction: Gather | Scatter, operands: Sequence[Array]) -> None:
+    """Raises InvalidIndex if an element would be read or written outside the axis."""
+    is_scatter = isinstance(instruction, Scatter)
+    if (operands[2].size if is_scatter else instruction.type.elements) == 0:
         return
-    _, inside = gather_position(instruction.size, indices.astype(np.int64))
+    indices = operands[1].astype(np.int64)
+    _, inside = wrapped_position(instruction.size, indices)
     if not inside.all():
-        wrong = indices[~inside].flat[0]
         raise InvalidIndex(
-            f"instruction {position} (GATHER): index {wrong} is outside an axis of "
-            f"{instruction.size} elements"
+            f"instruction {position} ({type(instruction).__name__.upper()}): index "
+            f"{indices[~inside].flat[0]} is outside an axis of {instruction.size} elements"
         )
