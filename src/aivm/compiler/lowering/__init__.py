@@ -2,6 +2,7 @@
 
 from aivm.compiler.lowering import (
     arithmetic,
+    caching,
     comparison,
     constants,
     convolution,
@@ -20,6 +21,7 @@ from aivm.compiler.lowering import (
 
 MODULES = (
     arithmetic,
+    caching,
     comparison,
     constants,
     convolution,
