@@ -66,7 +66,8 @@ def native(target: str, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Contesta
     scratch = aligned(library.aivm_matmul_scratch_bytes() // 4)
     addresses = [array.ctypes.data for array in (a, packed, b, c)]
     fields = np.array(
-        [addresses[0], k, 1, addresses[1], addresses[2], n, 1, addresses[3], n, k, n], np.int64
+        [addresses[0], k, 1, addresses[1], addresses[2], n, 1, addresses[3], n, k, n, 0, 0, 0],
+        np.int64,
     )
     at = ctypes.c_void_p(fields.ctypes.data)
     library.aivm_gemm_pack(ctypes.c_void_p(packed.ctypes.data), at)
@@ -107,7 +108,7 @@ class Wasm:
         panel = self.exports["aivm_panel_columns"](self.store)
         scratch = self.reserve(self.exports["aivm_matmul_scratch_bytes"](self.store))
         packed, self.c_at = self.reserve(-(-n // panel) * panel * k * 4), self.reserve(m * n * 4)
-        fields = [self.place(a), k, 1, packed, self.place(b), n, 1, self.c_at, n, k, n]
+        fields = [self.place(a), k, 1, packed, self.place(b), n, 1, self.c_at, n, k, n, 0, 0, 0]
         at = self.place(np.array(fields, np.int32))
         self.exports["aivm_gemm_pack"](self.store, packed, at)
         return self.fast_call("aivm_gemm", at, 0, m, 0, n, scratch)

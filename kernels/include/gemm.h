@@ -11,6 +11,10 @@
 // B comes packed (weights: once, by gemm_pack_b), or as it lies in memory (packed NULL: attention,
 // each head a strided view; what has to be rearranged is, in scratch, as it is needed).
 // C must not overlap A, B or scratch.
+//
+// A may also be the windows of a convolution, never laid out: rows come in lines of `width` places
+// (row i is place i % width of line i / width), and column k is `offsets[k]` elements from the
+// first, so that one table says where the taps of any window are.
 #pragma once
 #include "vector.h"
 
@@ -33,6 +37,8 @@ typedef struct {
     float *c;             // C[i][j] = c[i * c_row + j]
     isize c_row;
     isize k, n;           // depth, and columns of the whole of B
+    isize width, a_line;  // rows in a line, and elements from line to line; 0: all rows in one
+    const int32_t *offsets;  // of the columns of A; NULL: a_col apart
 } gemm;
 
 // Floats of a packed B of [k][n].

@@ -3,8 +3,9 @@
 // A tile keeps its accumulators in registers over one K block. Two forms, for two code generators:
 //   native  A is read where it lies: one broadcast load a row and step, folded by LLVM.
 //   wasm    Cranelift folds no broadcast load: A is packed, and spread by shuffles.
-// Each form has run_tile(rows, panels, args): one panel and up to TILE_ROWS rows, or one row and 4
-// panels, or two rows and 2 (few rows alone would not have chains enough to fill the pipeline).
+// Each form has run_tile(rows, vectors, args): NV vectors (a panel) and up to TILE_ROWS rows; or one
+// row and 4 panels, or two rows and 2 (few rows alone would not have chains enough to fill the
+// pipeline); or, natively, the first vector of a panel alone.
 #pragma once
 #include "gemm.h"
 
@@ -15,6 +16,7 @@
 typedef struct {
     const float *a;         // native: A[i][k] = a[i * a_row + k * a_col]; wasm: see pack_a_tile
     isize a_row, a_col;
+    const int32_t *offsets;  // of the columns of A, of this K block; NULL: a_col apart
     const float *b;         // B[k][panel p, column j] = b[k * b_row + p * b_panel + j]
     isize b_row, b_panel;
     float *c;               // C[i][j] = c[i * c_row + j]

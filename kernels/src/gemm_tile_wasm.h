@@ -14,6 +14,7 @@
 #define TILE_ROWS 5
 #define TILE_K 384
 #define A_TILE_FLOATS(rows, k) (((rows) == 5 ? 8 : (rows)) * (k))
+#define HALF_PANELS 0
 
 #define PIN(x) __asm__ volatile("" : "+r"(x))
 #define LANE(v, i) __builtin_shufflevector(v, v, i, i, i, i)
@@ -42,12 +43,28 @@ INLINE void pack_quad(float *out, const int rows, const float *a, isize a_row, i
     }
 }
 
+INLINE void pack_spread_quad(float *out, const int rows, const float *a, isize a_row,
+                             const int32_t *offsets, isize k) {
+    const int step = rows == 5 ? 8 : 4;
+    for (isize p = 0; p < k; p++, out += step) {
+        const float *x = a + offsets[p];
+        if (rows == 5) ST(out, SPLAT(x[0]));
+        x += (rows - 4) * a_row;
+        ST(out + step - 4, ((vf){x[0], x[a_row], x[2 * a_row], x[3 * a_row]}));
+    }
+}
+
 // 5 rows: [k][row 0 four times, rows 1..4]; 4 rows: [k][row]; fewer: [row][k], the vector along k.
-static void pack_a_tile(float *out, const float *a, isize a_row, isize a_col, isize rows, isize k) {
+static void pack_a_tile(float *out, const float *a, const tile_args *t, isize rows) {
+    const isize a_row = t->a_row, a_col = t->a_col, k = t->k;
+    const int32_t *offsets = t->offsets;
+    if (rows == 5 && offsets) return pack_spread_quad(out, 5, a, a_row, offsets, k);
+    if (rows == 4 && offsets) return pack_spread_quad(out, 4, a, a_row, offsets, k);
     if (rows == 5) return pack_quad(out, 5, a, a_row, a_col, k);
     if (rows == 4) return pack_quad(out, 4, a, a_row, a_col, k);
     for (isize i = 0; i < rows; i++)
-        for (isize p = 0; p < k; p++) *out++ = a[i * a_row + p * a_col];
+        for (isize p = 0; p < k; p++)
+            *out++ = a[i * a_row + (offsets ? offsets[p] : p * a_col)];
 }
 
 // --- accumulators --------------------------------------------------------------------------------
@@ -178,10 +195,10 @@ THIN(1, 4) THIN(2, 2)
 THIN(1, 1) THIN(2, 1) THIN(3, 1)
 #undef THIN
 
-INLINE void run_tile(isize rows, isize panels, const tile_args *t) {
+INLINE void run_tile(isize rows, isize vectors, const tile_args *t) {
     if (rows == 5 && t->k % 16 == 0) return quad_tile_5x16(t);  // the common case, at no cost
-    if (panels == 4) return thin_tile_1x4(t);
-    if (panels == 2) return thin_tile_2x2(t);
+    if (vectors == 4 * NV) return thin_tile_1x4(t);
+    if (vectors == 2 * NV) return thin_tile_2x2(t);
     switch (rows) {
     case 1: return thin_tile_1x1(t);
     case 2: return thin_tile_2x1(t);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -132,20 +133,38 @@ def guest(request: pytest.FixtureRequest, compiled: dict[str, Compiled]) -> Gues
     return NativeGuest(kernels.library(request.param))
 
 
+@dataclass(frozen=True)
+class Windows:
+    """A as the kernel reads windows: where the places of `image` and the taps of a window are."""
+
+    image: Array
+    row: int
+    width: int
+    line: int
+    offsets: Array
+
+
 class Product:
     """C = A x B by the kernel: operands as any strided views of their base arrays."""
 
-    def __init__(self, guest: Guest, a: Array, b: Array, packed: bool) -> None:
+    def __init__(
+        self, guest: Guest, a: Array, b: Array, packed: bool, windows: Windows | None
+    ) -> None:
         self.guest, self.shape = guest, (a.shape[0], b.shape[1])
         depth = a.shape[1]
         self.c = np.full((a.shape[0] + 1, b.shape[1] + 3), np.float32(7.5))  # with a border
         self.c_at = guest.place(self.c)
-        a_at, b_at = self._place(a), self._place(b)
+        a_at, b_at = self._place(a if windows is None else windows.image), self._place(b)
         panel = guest.call("aivm_panel_columns")
         room = np.zeros(max(-(-b.shape[1] // panel) * panel * depth, 16), np.float32)
         packed_at = guest.place(room) if packed else 0
-        fields: Sequence[int] = (a_at, *self._strides(a), packed_at, b_at, *self._strides(b))
+        a_strides = self._strides(a) if windows is None else (windows.row, 0)
+        fields: Sequence[int] = (a_at, *a_strides, packed_at, b_at, *self._strides(b))
         fields = (*fields, self.c_at, self.c.shape[1], depth, b.shape[1])
+        if windows is None:
+            fields = (*fields, 0, 0, 0)  # all rows in one line, no table of columns
+        else:
+            fields = (*fields, windows.width, windows.line, guest.place(windows.offsets))
         self.at = guest.place(np.array(fields, guest.word))
         scratch_bytes = guest.call("aivm_matmul_scratch_bytes")
         self.scratch_at = guest.place(np.full(scratch_bytes // 4, np.float32(np.nan)))
@@ -181,7 +200,7 @@ class Product:
 
 @pytest.fixture
 def product(guest: Guest) -> object:
-    def build(a: Array, b: Array, *, packed: bool) -> Product:
-        return Product(guest, a, b, packed)
+    def build(a: Array, b: Array, *, packed: bool, windows: Windows | None = None) -> Product:
+        return Product(guest, a, b, packed, windows)
 
     return build

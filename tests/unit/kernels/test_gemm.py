@@ -9,6 +9,8 @@ import pytest
 
 from aivm.engines.reference.arrays import ArrayMachine
 
+from .conftest import Windows
+
 SHAPES = [
     (1, 1, 1), (1, 7, 3), (3, 5, 17), (4, 8, 8), (2, 33, 153), (1, 40, 131), (7, 3, 16),
     (13, 64, 31), (37, 101, 53), (11, 800, 9), (130, 17, 40), (5, 385, 33),
@@ -130,3 +132,32 @@ def test_a_chain_that_underflows_to_minus_zero_stays_so(product: Build) -> None:
     p = product(a, b, packed=True)
     p.run()
     assert (words(p.result()) == 0x80000000).all()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__.strip("_"))
+@pytest.mark.parametrize(
+    ("places", "kernel", "stride", "filters"),
+    [((7, 7), 3, 1, 17), ((3, 19), 2, 2, 48), ((5, 1), 3, 1, 9), ((2, 150), 1, 1, 16)],
+)
+def test_windows_of_an_image_are_read_where_they_lie(
+    product: Build, kind: Build, places: tuple[int, int], kernel: int, stride: int, filters: int
+) -> None:
+    rng = np.random.default_rng(6)
+    high, wide = ((count - 1) * stride + kernel for count in places)
+    image = kind(rng, (high, wide * 3)).reshape(high, wide, 3)
+    taps = [(c, y, x) for c in range(3) for y in range(kernel) for x in range(kernel)]
+    rows = [(y * stride, x * stride) for y in range(places[0]) for x in range(places[1])]
+    a = np.array([[image[y + dy, x + dx, c] for c, dy, dx in taps] for y, x in rows])
+    b = kind(rng, (len(taps), filters))
+    windows = Windows(
+        image=image,
+        row=3 * stride,
+        width=places[1],
+        line=3 * wide * stride,
+        offsets=np.array([(dy * wide + dx) * 3 + c for c, dy, dx in taps], np.int32),
+    )
+    for packed in (True, False):
+        p = product(a, b, packed=packed, windows=windows)
+        p.run(range(0, places[1] // 2 + 1))
+        p.run(range(places[1] // 2 + 1, len(rows)))
+        assert (words(p.result()) == chain(a, b)).all()
