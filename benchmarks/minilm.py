@@ -34,7 +34,6 @@ from aivm.devnet.wheel import fetch_model
 from aivm.engines import open_engine
 from aivm.engines.native import NativeEngine
 from aivm.errors import Mismatch, ToolMissing
-from aivm.testing.engines import native_targets
 
 SEQUENCE = 128
 ROUNDS = 40
@@ -82,7 +81,7 @@ def runners(
     """Every contestant, checked and warm, and the error of our result against onnxruntime's."""
     made = compile_model(model, {name: array.shape for name, array in feed.items()})
     arrays = [feed[name] for name in made.input_names]
-    best, *others = native_targets()
+    best, *others = kernels.native_targets()
     engines = {"native": NativeEngine(kernels.library(best), 1, None, None)}
     engines |= {name: NativeEngine(kernels.library(name), 1, None, None) for name in others}
     executables = {
@@ -205,7 +204,7 @@ def summary(times: dict[str, list[float]], error: float) -> dict[str, object]:
     return {
         "model": "all-MiniLM-L6-v2 fp32",
         "sequence": SEQUENCE,
-        "native_target": native_targets()[0],
+        "native_target": kernels.native_targets()[0],
         "relative_error": error,
         "milliseconds": milliseconds,
         "ratios": ratios,

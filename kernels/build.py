@@ -57,6 +57,11 @@ TARGETS = {
         "x86_64-linux-gnu",
         ("-mcpu=x86_64_v4", "-mprefer-vector-width=512", *ELF),
     ),
+    "native-v4-vnni": Target(
+        "libaivm-x86_64-v4-vnni.so",
+        "x86_64-linux-gnu",
+        ("-mcpu=x86_64_v4+avx512vnni", "-mprefer-vector-width=512", *ELF),
+    ),
     "native-aarch64": Target("libaivm-aarch64.so", "aarch64-linux-gnu", ELF),
     "native-macos": Target(
         "libaivm-aarch64.dylib",

@@ -23,6 +23,7 @@ enum step_kind {
     STEP_RANK = 10,
     STEP_RANDOM = 11,
     STEP_MATMUL_BYTES = 12,
+    STEP_PACK_BYTES = 13,
 };
 
 typedef struct {
@@ -50,6 +51,22 @@ typedef struct {
 INLINE void share(const machine *m, isize units, isize *first, isize *last) {
     *first = units * m->worker / m->workers;
     *last = units * (m->worker + 1) / m->workers;
+}
+
+// Elements from the first matrix to matrix `index` of a batch of these sizes.
+INLINE isize batch_offset(isize index, isize rank, const int64_t *sizes, const int64_t *steps) {
+    isize offset = 0;
+    for (isize axis = rank - 1; axis >= 0; axis--) {
+        offset += index % (isize)sizes[axis] * (isize)steps[axis];
+        index /= (isize)sizes[axis];
+    }
+    return offset;
+}
+
+INLINE isize batch_count(isize rank, const int64_t *sizes) {
+    isize count = 1;
+    for (isize axis = 0; axis < rank; axis++) count *= (isize)sizes[axis];
+    return count;
 }
 
 // Whether the host has asked to stop: a long step may then end early, on any worker.
@@ -182,18 +199,26 @@ typedef struct {
     int64_t target, seed, elements;
 } random_step;
 
-// c[..., i, j] = wrapping sum over k of a[..., i, k] * b[..., k, j]: bytes in, i32 out.
+// c[..., i, j] = wrapping sum over k of a[..., i, k] * b[..., k, j]: bytes in, i32 out. Strides count
+// elements (of `packed`, 32-bit words); *_signed tells I8 from U8.
 typedef struct {
     step head;
     int64_t m, n, k;
     int64_t a, a_signed, a_row, a_col;
-    int64_t b, b_signed, b_row, b_col;
+    int64_t packed, b_signed;
     int64_t c, c_row;
     int64_t rank, sizes[AIVM_AXES];
     int64_t a_steps[AIVM_AXES];
     int64_t b_steps[AIVM_AXES];
     int64_t c_steps[AIVM_AXES];
 } matmul_bytes_step;
+
+// Packs the matrices of bytes b[..., k, n] for it, one after another.
+typedef struct {
+    step head;
+    int64_t packed, b, a_signed, b_signed, b_row, b_col, k, n;
+    int64_t rank, sizes[AIVM_AXES], b_steps[AIVM_AXES];
+} pack_bytes_step;
 
 void run_rows(const machine *m, const rows_step *s);
 void run_matmul(const machine *m, const matmul_step *s);
@@ -207,3 +232,4 @@ void run_scatter(const machine *m, const scatter_step *s);
 void run_rank(const machine *m, const rank_step *s);
 void run_random(const machine *m, const random_step *s);
 void run_matmul_bytes(const machine *m, const matmul_bytes_step *s);
+void run_pack_bytes(const machine *m, const pack_bytes_step *s);

@@ -5,22 +5,6 @@
 #define ROW_BLOCK 48         // rows of C that stay together: a whole number of every kernel's tile
 #define ROWS_AT_ONCE 384     // between two looks at whether to go on
 
-// Elements from the first matrix to matrix `index` of the batch.
-INLINE isize batch_offset(isize index, isize rank, const int64_t *sizes, const int64_t *steps) {
-    isize offset = 0;
-    for (isize axis = rank - 1; axis >= 0; axis--) {
-        offset += index % (isize)sizes[axis] * (isize)steps[axis];
-        index /= (isize)sizes[axis];
-    }
-    return offset;
-}
-
-INLINE isize batch_count(isize rank, const int64_t *sizes) {
-    isize count = 1;
-    for (isize axis = 0; axis < rank; axis++) count *= (isize)sizes[axis];
-    return count;
-}
-
 static gemm batch_matrix(const matmul_step *s, isize index) {
     isize a = batch_offset(index, (isize)s->rank, s->sizes, s->a_steps);
     isize b = batch_offset(index, (isize)s->rank, s->sizes, s->b_steps);

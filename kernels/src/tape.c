@@ -49,6 +49,7 @@ static void run_step(const machine *m, const step *s) {
         case STEP_RANK: run_rank(m, (const rank_step *)s); break;
         case STEP_RANDOM: run_random(m, (const random_step *)s); break;
         case STEP_MATMUL_BYTES: run_matmul_bytes(m, (const matmul_bytes_step *)s); break;
+        case STEP_PACK_BYTES: run_pack_bytes(m, (const pack_bytes_step *)s); break;
         default: __builtin_trap();
     }
 }

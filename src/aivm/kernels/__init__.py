@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 
 from aivm.errors import EngineUnavailable, TamperedContent
-from aivm.kernels.cpu import native_target
+from aivm.kernels.cpu import native_targets
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 
-__all__ = ["digest", "library", "native_target", "wasm_path"]
+__all__ = ["digest", "library", "native_targets", "wasm_path"]
 
 
 @cache
@@ -29,7 +29,7 @@ def _index() -> dict[str, dict[str, str]]:
 
 
 def digest(target: str) -> str:
-    """SHA-256 (hex) of the artifact of a target: "wasm", "native-v3", "native-v4"..."""
+    """SHA-256 (hex) of the artifact of a target: "wasm", "native-v3", "native-v4-vnni"..."""
     if target not in _index():
         known = f"There are: {', '.join(sorted(_index()))}."
         raise EngineUnavailable(f"No kernels are built for {target!r}.", hint=known)
@@ -59,7 +59,7 @@ def library(target: str | None = None) -> ctypes.CDLL:
 
     Raises EngineUnavailable where no build fits, TamperedContent where its bytes are not ours.
     """
-    chosen = target or native_target()
+    chosen = target or native_targets()[0]
     loaded = ctypes.CDLL(str(_checked_path(chosen)))
     pointer, size = ctypes.c_void_p, ctypes.c_uint64
     for name in ("aivm_sha256", "aivm_tree_root"):

@@ -13,6 +13,11 @@ CPUINFO = Path("/proc/cpuinfo")
 # The x86-64 psABI micro-architecture levels, in /proc/cpuinfo's words ("abm" is lzcnt).
 _V3 = frozenset("abm avx avx2 bmi1 bmi2 f16c fma movbe".split())
 _V4 = _V3 | frozenset("avx512f avx512bw avx512cd avx512dq avx512vl".split())
+_X86_BUILDS = (
+    ("native-v4-vnni", _V4 | {"avx512_vnni"}),
+    ("native-v4", _V4),
+    ("native-v3", _V3),
+)
 
 
 def cpu_flags() -> frozenset[str]:
@@ -26,25 +31,24 @@ def cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
-def _x86_target(flags: frozenset[str]) -> str:
-    if flags >= _V4:
-        return "native-v4"
-    if flags >= _V3:
-        return "native-v3"
-    missing = ", ".join(sorted(_V3 - flags))
-    raise EngineUnavailable(
-        f"The native kernels need an x86-64-v3 CPU; this one lacks {missing}.",
-        hint="Use the wasm engine, which gives the same bytes.",
-    )
+def _x86_targets(flags: frozenset[str]) -> tuple[str, ...]:
+    targets = tuple(name for name, needed in _X86_BUILDS if needed <= flags)
+    if not targets:
+        missing = ", ".join(sorted(_V3 - flags))
+        raise EngineUnavailable(
+            f"The native kernels need an x86-64-v3 CPU; this one lacks {missing}.",
+            hint="Use the wasm engine, which gives the same bytes.",
+        )
+    return targets
 
 
-def native_target() -> str:
-    """The name of the best native artifact; raises EngineUnavailable where none fits."""
+def native_targets() -> tuple[str, ...]:
+    """The native artifacts that this CPU can run, best first; EngineUnavailable where none fits."""
     system, machine = sys.platform, platform.machine().lower()
     if system == "linux" and machine in ("x86_64", "amd64"):
-        return _x86_target(cpu_flags())
+        return _x86_targets(cpu_flags())
     if machine in ("arm64", "aarch64") and system in ("linux", "darwin"):
-        return "native-aarch64" if system == "linux" else "native-macos"
+        return ("native-aarch64" if system == "linux" else "native-macos",)
     raise EngineUnavailable(
         f"No native kernels are built for {system} on {machine}.",
         hint="Use the wasm engine, which gives the same bytes.",

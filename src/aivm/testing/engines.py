@@ -15,17 +15,10 @@ THREADS = (1, 2, 3)
 
 
 @cache
-def native_targets() -> tuple[str, ...]:
-    """The native builds that this CPU can run, best first."""
-    best = kernels.native_target()
-    return (best, "native-v3") if best == "native-v4" else (best,)
-
-
-@cache
 def fast_engines() -> dict[str, Engine]:
     """wasm, and every native build on one, two and three threads."""
     engines: dict[str, Engine] = {"wasm": open_engine("wasm")}
-    for target in native_targets():
+    for target in kernels.native_targets():
         for threads in THREADS:
             engines[f"{target}, {threads} threads"] = NativeEngine(
                 kernels.library(target), threads, None, None

@@ -110,10 +110,9 @@ class WasmGuest:
 def _native_targets() -> list[str]:
     """The builds that this CPU can run."""
     try:
-        best = kernels.native_target()
+        return list(kernels.native_targets())
     except EngineUnavailable:
         return []
-    return ["native-v3", "native-v4"] if best == "native-v4" else [best]
 
 
 @pytest.fixture(params=_native_targets())

@@ -26,6 +26,7 @@ def pretend(
 @pytest.mark.parametrize(
     ("system", "machine", "flags", "target"),
     [
+        ("linux", "x86_64", V4 + " avx512_vnni", "native-v4-vnni"),
         ("linux", "x86_64", V4, "native-v4"),
         ("linux", "x86_64", V3, "native-v3"),
         ("linux", "x86_64", V4.replace("avx512dq", ""), "native-v3"),
@@ -42,7 +43,7 @@ def test_the_best_build_that_fits(
     target: str,
 ) -> None:
     pretend(monkeypatch, tmp_path, system, machine, flags)
-    assert cpu.native_target() == target
+    assert cpu.native_targets()[0] == target
 
 
 def test_an_older_cpu_is_refused_by_name_of_what_it_lacks(
@@ -50,7 +51,7 @@ def test_an_older_cpu_is_refused_by_name_of_what_it_lacks(
 ) -> None:
     pretend(monkeypatch, tmp_path, "linux", "x86_64", V3.replace(" fma", ""))
     with pytest.raises(EngineUnavailable, match="lacks fma"):
-        cpu.native_target()
+        cpu.native_targets()
 
 
 @pytest.mark.parametrize("system", ["win32", "linux"])
@@ -59,7 +60,7 @@ def test_an_unknown_machine_is_refused(
 ) -> None:
     pretend(monkeypatch, tmp_path, system, "riscv64", "")
     with pytest.raises(EngineUnavailable, match="riscv64"):
-        cpu.native_target()
+        cpu.native_targets()
 
 
 def test_a_system_without_cpuinfo_has_no_flags(

@@ -39,7 +39,7 @@ def monkeypatch_module() -> object:
 @pytest.fixture(scope="module")
 def trapping(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """The build for this CPU, from the same sources, with traps."""
-    target = build.TARGETS[kernels.native_target()]
+    target = build.TARGETS[kernels.native_targets()[0]]
     flags = (*target.flags, "-fsanitize=undefined", "-fsanitize-trap=undefined")
     path = build.compile_target(replace(target, flags=flags), tmp_path_factory.mktemp("trapping"))
     library = ctypes.CDLL(str(path))

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from aivm import kernels
 from aivm.commitments import Array
 from aivm.engines.plan.executable import TapeExecutable
-from aivm.engines.plan.lower import Target
 from aivm.engines.plan.memory import ALIGNMENT
+from aivm.engines.plan.products import Target
 from aivm.errors import TooLarge
 from aivm.isa.program import Program
 
@@ -64,6 +64,8 @@ class NativeMachine:
         self.target = Target(
             panel_columns=library.aivm_panel_columns(),
             matmul_scratch_bytes=library.aivm_matmul_scratch_bytes(),
+            bytes_group=library.aivm_bytes_group(),
+            bytes_block_rows=library.aivm_bytes_block_rows(),
         )
 
     def reserve(self, size_bytes: int) -> int:

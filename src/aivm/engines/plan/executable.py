@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from aivm.commitments import Array, numpy_dtype
 from aivm.engines.base import checked_constants, checked_inputs
-from aivm.engines.plan.lower import Target
 from aivm.engines.plan.memory import ALIGNMENT
 from aivm.engines.plan.plan import Plan, Upload, plan_inference, plan_trace
+from aivm.engines.plan.products import Target
 from aivm.engines.plan.tape import Address, Step, encode
 from aivm.errors import DeadlineExceeded, InvalidIndex
 from aivm.isa.instructions import TensorType

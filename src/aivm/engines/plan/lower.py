@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import prod
 
 from aivm.engines.plan.graph import Copy, Graph, Node
 from aivm.engines.plan.groups import Group
+from aivm.engines.plan.products import Product, Target, is_signed, packing
 from aivm.engines.plan.rows import RowsBuilder, RowsContext
 from aivm.engines.plan.tape import Address, Kind, Step, Word, padded
 from aivm.engines.plan.views import (
     View,
-    broadcast,
     dense_strides,
     dense_view,
     merged_axes,
@@ -34,14 +33,6 @@ from aivm.numerics.dtypes import DType
 
 RANK_SCRATCH_BYTES = 2 * 16  # an element: two entries of rank.c
 REDUCE_SCRATCH_BYTES = 16 * 256 * 4  # the 16 lanes of one block of columns, reduce.c
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the planner must know of the compiled kernels."""
-
-    panel_columns: int  # aivm_panel_columns
-    matmul_scratch_bytes: int  # aivm_matmul_scratch_bytes
 
 
 @dataclass(slots=True)
@@ -199,60 +190,43 @@ class Lowering:
         self.emit(Kind.REDUCE, node, words, REDUCE_SCRATCH_BYTES if lanes else 0)
 
     def matmul(self, node: Node) -> None:
-        work, shape = node.work, node.type.shape
-        assert isinstance(work, MatMul)
-        a, b = node.operands
-        batch, (m, n) = shape[:-2], shape[-2:]
-        a_row, a_col = _matrix_strides(a, work.transpose_a)
-        b_row, b_col = _matrix_strides(b, work.transpose_b)
-        k = a.shape[-2] if work.transpose_a else a.shape[-1]
-        if k == 0:
+        product = Product.of(node)
+        if product.k == 0:
             zero = self.copied_literal(node)
-            self.copy_view(node, zero, Address(node.value), dense_strides(shape))
-            return
-        a_batch = broadcast(View(a.value, 0, a.shape[:-2], a.strides[:-2]), batch).strides
-        b_batch = broadcast(View(b.value, 0, b.shape[:-2], b.strides[:-2]), batch).strides
-        if node.type.dtype is DType.I32:
-            self.matmul_bytes(
-                node, batch, (m, n, k), (a_row, a_col, b_row, b_col), a_batch, b_batch
-            )
-            return
+            self.copy_view(node, zero, Address(node.value), dense_strides(node.type.shape))
+        elif node.type.dtype is DType.I32:
+            self.matmul_bytes(node, product)
+        else:
+            self.matmul_f32(node, product)
+
+    def matmul_f32(self, node: Node, product: Product) -> None:
+        a, b = product.a, product.b
         packed: Word = 0
-        if b.value in self.static:
-            packed, b_batch = self.pack(node, b, batch, b_batch, (k, n, b_row, b_col))
-        # Rows of C and the axes of the batch are walked together: where the strides allow, a batch
-        # of products with one B is a single product with more rows.
-        strides = ((*a_batch, a_row), (*b_batch, 0), dense_strides(shape)[:-1])
-        axes = merged_axes((*batch, m), strides)
-        rows, (row_a, _, row_c) = axes.pop() if axes[-1][1][1] == 0 else (1, (0, 0, n))
-        words: list[Word] = [rows, n, k, self.address(a), row_a, a_col]
-        words += [packed, self.address(b) if packed == 0 else 0, b_row, b_col]
-        words += [Address(node.value), row_c, len(axes)]
-        words += padded([size for size, _ in axes], fill=1)
-        for operand in range(3):
-            words += padded([steps[operand] for _, steps in axes])
+        b_batch = b.batch
+        if b.view.value in self.static:
+            source: list[Word] = [self.address(b.view), b.row, b.column, product.k, product.n]
+            size = self.target.packed_words(product.k, product.n)
+            packed, b_batch = self.packed_b(node, product, Kind.PACK, source, size)
+        (rows, row_a, row_c), batch = product.walk(b_batch)
+        words: list[Word] = [rows, product.n, product.k, self.address(a.view), row_a, a.column]
+        words += [packed, self.address(b.view) if packed == 0 else 0, b.row, b.column]
+        words += [Address(node.value), row_c, *batch]
         self.emit(Kind.MATMUL, node, words, self.target.matmul_scratch_bytes)
 
-    def matmul_bytes(
-        self,
-        node: Node,
-        batch: tuple[int, ...],
-        sizes: tuple[int, int, int],
-        strides: tuple[int, int, int, int],
-        a_batch: tuple[int, ...],
-        b_batch: tuple[int, ...],
-    ) -> None:
-        a, b = node.operands
-        m, n, k = sizes
-        a_row, a_col, b_row, b_col = strides
-        a_signed, b_signed = (int(self.dtype(view.value) is DType.I8) for view in (a, b))
-        axes = merged_axes(batch, (a_batch, b_batch, dense_strides((*batch, m, n))[:-2]))
-        words: list[Word] = [m, n, k, self.address(a), a_signed, a_row, a_col]
-        words += [self.address(b), b_signed, b_row, b_col, Address(node.value), n, len(axes)]
-        words += padded([size for size, _ in axes], fill=1)
-        for operand in range(3):
-            words += padded([steps[operand] for _, steps in axes])
-        self.emit(Kind.MATMUL_BYTES, node, words)
+    def matmul_bytes(self, node: Node, product: Product) -> None:
+        """B is always packed: once if it is constant, else in every run."""
+        a, b = product.a, product.b
+        a_signed, b_signed = (is_signed(self.dtype(side.view.value)) for side in (a, b))
+        source: list[Word] = [self.address(b.view), a_signed, b_signed]
+        source += [b.row, b.column, product.k, product.n]
+        size = self.target.packed_byte_words(product.k, product.n)
+        packed, b_batch = self.packed_b(node, product, Kind.PACK_BYTES, source, size)
+        (rows, row_a, row_c), batch = product.walk(b_batch)
+        words: list[Word] = [rows, product.n, product.k]
+        words += [self.address(a.view), a_signed, row_a, a.column, packed, b_signed]
+        words += [Address(node.value), row_c, *batch]
+        scratch = self.target.byte_scratch_bytes(product.k)
+        self.emit(Kind.MATMUL_BYTES, node, words, scratch)
 
     def copied_literal(self, node: Node) -> View:
         """Zero, in the shape of the node: a product over no terms."""
@@ -260,39 +234,23 @@ class Lowering:
         self.buffer_bytes.append(node.type.dtype.size_bytes)
         return view
 
-    def pack(
-        self,
-        node: Node,
-        b: View,
-        batch: tuple[int, ...],
-        b_batch: tuple[int, ...],
-        matrix: tuple[int, int, int, int],
+    def packed_b(
+        self, node: Node, product: Product, kind: Kind, source: list[Word], matrix_words: int
     ) -> tuple[Address, tuple[int, ...]]:
-        """Packs a constant B once; its address and strides over the batch (in floats)."""
-        k, n, b_row, b_col = matrix
-        columns = self.target.panel_columns
-        floats = -(-n // columns) * columns * k
-        kept = [axis for axis, stride in enumerate(b_batch) if stride != 0 and batch[axis] > 1]
-        sizes = [batch[axis] for axis in kept]
-        key = (b.value, b.offset, *matrix, *sizes, *(b_batch[axis] for axis in kept))
-        if key not in self.packed:
-            self.packed[key] = len(self.buffer_bytes)
-            self.graph.add_value(TensorType(DType.F32, (prod(sizes) * floats,)))
-            self.buffer_bytes.append(prod(sizes) * floats * 4)
-            words: list[Word] = [Address(self.packed[key]), self.address(b), b_row, b_col, k, n]
-            words += [len(kept), *padded(sizes, fill=1)]
-            words += padded([b_batch[axis] for axis in kept])
-            self.setup.append(Step(Kind.PACK, node.position, tuple(words)))
-        strides = [0] * len(batch)
-        for axis, stride in zip(kept, dense_strides(tuple(sizes)), strict=True):
-            strides[axis] = stride * floats
-        return Address(self.packed[key]), tuple(strides)
-
-
-def _matrix_strides(view: View, transposed: bool) -> tuple[int, int]:
-    """Strides of the rows and columns as they take part in the product."""
-    rows, columns = view.strides[-2:]
-    return (columns, rows) if transposed else (rows, columns)
+        """B packed, and its strides over the batch in words; what is constant only once."""
+        key = (kind, *source, product.batch, product.b.batch)
+        static = product.b.view.value in self.static
+        buffer = self.packed.get(key) if static else None
+        fresh = buffer is None
+        to = Address(len(self.buffer_bytes) if buffer is None else buffer)
+        pack = packing(product, kind, node.position, to, source, matrix_words)
+        if fresh:
+            self.graph.add_value(TensorType(DType.F32, (pack.words,)))
+            self.buffer_bytes.append(4 * pack.words)
+            (self.setup if static else self.out).append(pack.step)
+        if static:
+            self.packed[key] = to.buffer
+        return to, pack.strides
 
 
 _FAMILIES: dict[type, Callable[[Lowering, Node], None]] = {

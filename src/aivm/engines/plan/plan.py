@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from aivm.engines.plan.graph import Graph, build_graph
 from aivm.engines.plan.groups import Group, group_nodes
-from aivm.engines.plan.lower import Lowering, Target
+from aivm.engines.plan.lower import Lowering
 from aivm.engines.plan.memory import Lifetime, place
+from aivm.engines.plan.products import Target
 from aivm.engines.plan.tape import Address, Step
 from aivm.engines.plan.views import View
 from aivm.isa.program import Program

@@ -32,6 +32,7 @@ class Kind(IntEnum):
     RANK = 10
     RANDOM = 11
     MATMUL_BYTES = 12
+    PACK_BYTES = 13
 
 
 @dataclass(frozen=True, slots=True)

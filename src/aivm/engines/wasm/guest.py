@@ -10,8 +10,8 @@ import numpy.typing as npt
 import wasmtime
 from wasmtime import _bindings as bindings
 
-from aivm.engines.plan.lower import Target
 from aivm.engines.plan.memory import ALIGNMENT
+from aivm.engines.plan.products import Target
 from aivm.engines.wasm.compiled import guest_module
 from aivm.errors import EngineUnavailable, InternalError, TooLarge
 
@@ -42,16 +42,23 @@ class Guest:
             exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         except wasmtime.WasmtimeError as error:
             raise TooLarge(f"the guest does not fit in {memory_limit_bytes} bytes") from error
+        self._exports = exports
         memory = exports["memory"]
         assert isinstance(memory, wasmtime.Memory)
         self._memory = memory
         self._run = FastCall(self._store, exports["aivm_run"], "i32 i32 i32 i32 i32 i32")
         self._canary = FastCall(self._store, exports["aivm_canary"], "")
         self.target = Target(
-            panel_columns=FastCall(self._store, exports["aivm_panel_columns"], "")(),
-            matmul_scratch_bytes=FastCall(self._store, exports["aivm_matmul_scratch_bytes"], "")(),
+            panel_columns=self._constant("aivm_panel_columns"),
+            matmul_scratch_bytes=self._constant("aivm_matmul_scratch_bytes"),
+            bytes_group=self._constant("aivm_bytes_group"),
+            bytes_block_rows=self._constant("aivm_bytes_block_rows"),
         )
         self._start = self._end = 0
+
+    def _constant(self, name: str) -> int:
+        """What an export without arguments returns."""
+        return FastCall(self._store, self._exports[name], "")()
 
     def reserve(self, size_bytes: int) -> int:
         start = self._memory.data_len(self._store)

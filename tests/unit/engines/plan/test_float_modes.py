@@ -14,7 +14,7 @@ from aivm.engines.native import NativeEngine
 from aivm.errors import EngineUnavailable
 from aivm.isa import Function, Map, Program, TensorType
 from aivm.numerics.dtypes import DType
-from aivm.testing.engines import native_targets, same
+from aivm.testing.engines import same
 
 if platform.machine() not in ("x86_64", "AMD64"):
     pytest.skip("MXCSR is x86-64's", allow_module_level=True)
@@ -45,7 +45,7 @@ def inputs() -> list[Array]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("target", native_targets())
+@pytest.mark.parametrize("target", kernels.native_targets())
 def test_native_kernels_set_the_mode_and_put_it_back(target: str, mode: int) -> None:
     (expected,) = open_engine("reference").load(PROGRAM, []).run(inputs())
     executable = NativeEngine(kernels.library(target), 2, None, None).load(PROGRAM, [])

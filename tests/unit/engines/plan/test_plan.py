@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aivm.engines.plan.lower import Target
 from aivm.engines.plan.plan import Plan, Upload, plan_inference, plan_trace
+from aivm.engines.plan.products import Target
 from aivm.engines.plan.tape import Kind, Step
 from aivm.isa import (
     Concat,
@@ -23,7 +23,7 @@ from aivm.isa import (
 )
 from aivm.numerics.dtypes import DType
 
-TARGET = Target(panel_columns=16, matmul_scratch_bytes=4096)
+TARGET = Target(16, 4096, bytes_group=2, bytes_block_rows=64)
 
 
 def f32(*shape: int) -> TensorType:
