@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
+
+import numpy as np
 
 from aivm import kernels
 from aivm.commitments import Array
@@ -11,12 +15,12 @@ from aivm.engines import Engine, open_engine
 from aivm.engines.native import NativeEngine
 from aivm.isa.program import Program
 
-THREADS = (1, 2, 3)
+THREADS = (1, 2, 3, 4)
 
 
 @cache
 def fast_engines() -> dict[str, Engine]:
-    """wasm, and every native build on one, two and three threads."""
+    """wasm, and every native build on one to four threads."""
     engines: dict[str, Engine] = {"wasm": open_engine("wasm")}
     for target in kernels.native_targets():
         for threads in THREADS:
@@ -26,36 +30,65 @@ def fast_engines() -> dict[str, Engine]:
     return engines
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first element of a result that an engine computes otherwise."""
+
+    engine: str
+    how: str
+    instruction: int  # position in the program
+    element: int  # row-major
+    expected: str  # bits, hexadecimal
+    found: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.engine}, {self.how}: instruction {self.instruction}, element {self.element}"
+            f" is {self.found}, expected {self.expected}"
+        )
+
+
 def differences(
     program: Program, constants: Sequence[Array], inputs: Sequence[Array], expected: Sequence[Array]
-) -> Iterable[str]:
-    """What any fast engine gives otherwise than `expected`: name and output. Runs everything twice,
+) -> Iterator[Difference]:
+    """What any fast engine gives otherwise than the `expected` outputs. Runs everything twice,
     because memory that one run leaves behind must not reach the next."""
+    outputs = list(zip(program.outputs, expected, strict=True))
+    wanted = [(value - program.first_instruction, array) for value, array in outputs]
     for name, engine in fast_engines().items():
-        executable = engine.load(program, constants)
-        try:
-            for attempt in ("first", "second"):
-                results = zip(executable.run(inputs), expected, strict=True)
-                for position, (result, wanted) in enumerate(results):
-                    if not same(result, wanted):
-                        yield f"{name}: output {position}, {attempt} run"
-        finally:
-            executable.close()
+        with closing(engine.load(program, constants)) as executable:
+            for how in ("first run", "second run"):
+                yield from compared(name, how, wanted, executable.run(inputs))
 
 
 def trace_differences(
     program: Program, constants: Sequence[Array], inputs: Sequence[Array], expected: Sequence[Array]
-) -> Iterable[str]:
+) -> Iterator[Difference]:
     """As `differences`, for the trace: `expected` holds every instruction's result."""
+    wanted = list(enumerate(expected))
     for name, engine in fast_engines().items():
-        executable = engine.load(program, constants)
-        try:
-            results = zip(executable.trace(inputs), expected, strict=True)
-            for position, (result, wanted) in enumerate(results):
-                if not same(result, wanted):
-                    yield f"{name}: {program.instructions[position]}"
-        finally:
-            executable.close()
+        with closing(engine.load(program, constants)) as executable:
+            yield from compared(name, "trace", wanted, executable.trace(inputs))
+
+
+def compared(
+    engine: str, how: str, expected: Sequence[tuple[int, Array]], found: Iterable[Array]
+) -> Iterator[Difference]:
+    """A difference for each result that is not as expected: pairs of instruction and bits."""
+    for (instruction, wanted), result in zip(expected, found, strict=True):
+        if not same(result, wanted):
+            yield Difference(engine, how, instruction, *_first_element(wanted, result))
+
+
+def _first_element(wanted: Array, found: Array) -> tuple[int, str, str]:
+    """Which it is, and both its bits; element 0 and the types where these differ."""
+    if (wanted.dtype, wanted.shape) != (found.dtype, found.shape):
+        ours_is, theirs_is = (f"{array.dtype}{list(array.shape)}" for array in (wanted, found))
+        return 0, ours_is, theirs_is
+    size = wanted.dtype.itemsize
+    ours, theirs = (np.frombuffer(array.tobytes(), f"<u{size}") for array in (wanted, found))
+    element = int(np.nonzero(ours != theirs)[0][0])
+    return element, f"{ours[element]:0{2 * size}x}", f"{theirs[element]:0{2 * size}x}"
 
 
 def same(a: Array, b: Array) -> bool:
