@@ -12,9 +12,18 @@ from math import prod, sqrt
 
 import numpy as np
 
-from aivm.isa.instructions import Concat, Gather, Iota, Move, TensorType
-from aivm.isa.instructions import Reduce as Reduce_
-from aivm.isa.opcodes import Function, Reduction
+from aivm.isa.instructions import (
+    Concat,
+    Gather,
+    Iota,
+    Move,
+    Random,
+    Rank,
+    Reduce,
+    Scatter,
+    TensorType,
+)
+from aivm.isa.opcodes import Function, Reduction, Scattering
 from aivm.isa.program import Program
 from aivm.isa.validate import validate
 from aivm.numerics.dtypes import DType
@@ -256,7 +265,7 @@ def _image(a: _Artist) -> None:
         rows, columns, channels = s.shape(windows)[:3]
         function = a.draw.of((Reduction.MAX, Reduction.SUM))
         type_ = TensorType(_F32, (rows, columns, channels))
-        s.add(Reduce_(function, (windows,), type_, rows * columns * channels, 4, 1))
+        s.add(Reduce(function, (windows,), type_, rows * columns * channels, 4, 1))
 
 
 # --- integers -------------------------------------------------------------------------------------
@@ -287,6 +296,47 @@ def _round_trip(a: _Artist) -> None:
     s.map(F.MUL, s.cast(words, _F32), scale)
 
 
+def _quantised_product(a: _Artist) -> None:
+    """Rows quantised as they come, weights by column, the exact product scaled back."""
+    s = a.sketch
+    rows, depth, columns = a.sizes(3)
+    words, scale = _quantised(s, s.input(_F32, (rows, depth)))
+    if a.draw.chance(0.3):  # unsigned, with a zero point of 128
+        shifted = s.map(F.ADD, s.cast(words, DType.I32), s.fill(DType.I32, 128))
+        words = s.cast(shifted, DType.U8)
+    transposed = a.draw.chance(0.3)
+    give = s.constant if a.draw.chance(0.8) else s.input
+    shape = (columns, depth) if transposed else (depth, columns)
+    w = give(a.draw.of((DType.I8, DType.U8)), shape)
+    exact = s.matmul(words, w, transpose_b=transposed, to=DType.I32)
+    y = s.map(F.MUL, s.map(F.MUL, s.cast(exact, _F32), scale), a.weights((columns,)))
+    a.activation(s.map(F.ADD, y, a.weights((columns,))))
+
+
+def _top(a: _Artist) -> None:
+    """The greatest of a line, in order: rank, scatter of an iota, gather."""
+    s = a.sketch
+    length = a.dim()
+    x = s.input(a.draw.of((_F32, _F32, DType.I32, DType.U8)), (length,))
+    type_ = TensorType(DType.I64, (length,))
+    ranks = s.add(Rank((x,), type_, 1, length, 1, descending=a.draw.chance(0.5)))
+    numbers = s.add(Iota(type_, length, 1, 0, 1))
+    order = s.add(Scatter(Scattering.REPLACE, (numbers, ranks, numbers), type_, 1, length, 1))
+    best = s.part(order, 0, 0, a.draw.between(1, length))
+    dtype, kept = s.types[x].dtype, s.shape(best)
+    s.add(Gather((x, best), TensorType(dtype, kept), 1, length, 1))
+
+
+def _sample(a: _Artist) -> None:
+    """Uniform numbers by Philox, a threshold, a mask."""
+    s = a.sketch
+    shape = a.sizes(2)
+    words = s.add(Random((s.input(DType.U64, (2,)),), TensorType(DType.U32, shape)))
+    uniform = s.map(F.MUL, s.cast(words, _F32), s.number(2.0**-32))
+    kept = s.map(F.LESS, uniform, s.number(0.9))
+    s.map(F.SELECT, kept, s.input(_F32, shape), s.number(0.0))
+
+
 def _storage(a: _Artist) -> None:
     """Half-precision weights, widened where they are used, and a narrow result."""
     s = a.sketch
@@ -310,4 +360,5 @@ def _choice(a: _Artist) -> None:
 _COMPOSITIONS: tuple[Callable[[_Artist], None], ...] = (
     *(_rows, _product, _product, _attention, _image),
     *(_rotary, _embedding, _round_trip, _storage, _choice),
+    *(_quantised_product, _quantised_product, _top, _sample),
 )

@@ -58,9 +58,12 @@ class Sketch:
         return self._given(TensorType(dtype, shape), content, constant=True)
 
     def number(self, value: float) -> int:
-        """An F32 of rank 0 in the program itself; a binary32 number."""
-        nearest = float(np.float32(value))
-        return self.add(Fill(TensorType(DType.F32, ()), word_of(nearest)))
+        """An F32 of rank 0 in the program itself: the nearest binary32 number."""
+        return self.fill(DType.F32, word_of(float(np.float32(value))))
+
+    def fill(self, dtype: DType, bits: int) -> int:
+        """One element, of rank 0."""
+        return self.add(Fill(TensorType(dtype, ()), bits))
 
     def _given(self, type_: TensorType, content: Content | None, *, constant: bool) -> int:
         array = (content or quiet_tensor)(self.rng, type_)
