@@ -15,16 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from aivm.commitments import Array
-from aivm.engines import Engine, open_engine
-from aivm.errors import EngineUnavailable
+from aivm.engines import open_engine
+from aivm.errors import EngineUnavailable, InvalidIndex
+from aivm.isa.batching import batched
 from aivm.isa.gas import gas_units
 from aivm.testing import float_mode
 from aivm.testing.engines import Difference, compared, fast_engines
 from aivm.testing.programs import RandomProgram
+from aivm.testing.tensors import random_tensor
 
 REFERENCE_GAS = 1 << 21  # dearer programs are left to the fast engines: a second or more each
+BATCH_GAS = 1 << 26  # no larger batch is run
 MODES = {
-    "the default mode": 0,
     "flush-to-zero": float_mode.FLUSH_TO_ZERO,
     "subnormals as zero": float_mode.SUBNORMALS_ARE_ZERO,
     "both flushes": float_mode.FLUSH_TO_ZERO | float_mode.SUBNORMALS_ARE_ZERO,
@@ -62,49 +64,77 @@ def expected_trace(case: RandomProgram) -> list[Array]:
 
 
 def differences(case: RandomProgram, tally: Tally) -> Iterator[Difference]:
-    """All differences, engine by engine; what is drawn at random is drawn from the case's seed."""
+    """All differences, build by build; what is drawn at random is drawn from the case's seed.
+
+    A program meets every build, each on one number of threads that is drawn for it, and one build
+    that is drawn in every other way to run it: so the same time sees several times more programs.
+    """
     dice = np.random.Generator(np.random.PCG64([case.seed & 2**63 - 1, 2]))
-    trace = expected_trace(case)
+    numbered = list(enumerate(expected_trace(case)))
+    outputs = [numbered[value - case.program.first_instruction] for value in case.program.outputs]
     tally.programs += 1
     tally.without_reference += not suits_reference(case)
-    numbered = list(enumerate(trace))
-    outputs = [numbered[value - case.program.first_instruction] for value in case.program.outputs]
-    mode = str(dice.choice(list(MODES)))
-    traced = {str(dice.choice(names)) for names in _builds().values()}
-    for name, engine in fast_engines().items():
-        with closing(engine.load(case.program, case.constants)) as loaded:
+    chosen = [str(dice.choice(names)) for names in _builds().values()]
+    traced = dice.choice(chosen)
+    for name in chosen:
+        with closing(fast_engines()[name].load(case.program, case.constants)) as loaded:
             for how in ("first run", "second run"):
                 yield from compared(name, how, outputs, loaded.run(case.inputs))
-                tally.runs += 1
-            if name in traced:
+            if name == traced:
                 yield from compared(name, "trace", numbered, loaded.trace(case.inputs))
-                tally.runs += 1
-        if name in traced:
-            yield from _in_mode(name, engine, case, outputs, mode, tally)
+            tally.runs += 2 + (name == traced)
+    yield from _in_mode(case, outputs, dice, tally)
+    yield from _batched(case, outputs, dice, tally)
 
 
 def _builds() -> dict[str, list[str]]:
-    """The names of `fast_engines` by what is before the comma: one of each build is traced."""
+    """The names of `fast_engines`, by what they have before the comma."""
     builds: dict[str, list[str]] = {}
     for name in fast_engines():
         builds.setdefault(name.partition(",")[0], []).append(name)
     return builds
 
 
-def _in_mode(
-    name: str,
-    engine: Engine,
+def _batched(
     case: RandomProgram,
     outputs: Sequence[tuple[int, Array]],
-    mode: str,
+    dice: np.random.Generator,
+    tally: Tally,
+) -> Iterator[Difference]:
+    """The program for several requests at once: among them, in a place that is drawn, the case's
+    own. The others are there to get in its way, so a fault of theirs ends the comparison."""
+    count = int(dice.choice([1, 2, 3, 4, 5, 8]))
+    program = batched(case.program, count)
+    if program is None or gas_units(program) > BATCH_GAS:
+        return
+    place = int(dice.integers(count))
+    requests = [
+        case.inputs if n == place else [random_tensor(dice, type_) for type_ in case.program.inputs]
+        for n in range(count)
+    ]
+    stacked = [np.stack(arrays) for arrays in zip(*requests, strict=True)]
+    name = str(dice.choice(list(fast_engines())))
+    with closing(fast_engines()[name].load(program, case.constants)) as loaded:
+        try:
+            results = loaded.run(stacked)
+        except InvalidIndex:
+            return
+    tally.runs += 1
+    slices = [result[place] for result in results]
+    yield from compared(name, f"request {place} of {count}", outputs, slices)
+
+
+def _in_mode(
+    case: RandomProgram,
+    outputs: Sequence[tuple[int, Array]],
+    dice: np.random.Generator,
     tally: Tally,
 ) -> Iterator[Difference]:
     """Loads and runs under another floating-point mode; refusing to is as good as neutral."""
-    if not MODES[mode]:
-        return
+    mode, name = str(dice.choice(list(MODES))), str(dice.choice(list(fast_engines())))
     with float_mode.float_mode(MODES[mode]):
         try:
-            with closing(engine.load(case.program, case.constants)) as loaded:
+            with closing(fast_engines()[name].load(case.program, case.constants)) as loaded:
                 found = loaded.run(case.inputs)
         except EngineUnavailable:
             tally.refusals += 1
