@@ -20,7 +20,7 @@ from aivm.errors import EngineUnavailable, InvalidIndex
 from aivm.isa.batching import batched
 from aivm.isa.gas import gas_units
 from aivm.testing import float_mode
-from aivm.testing.engines import Difference, compared, fast_engines
+from aivm.testing.engines import Difference, builds, compared, fast_engines
 from aivm.testing.programs import RandomProgram
 from aivm.testing.tensors import random_tensor
 
@@ -74,7 +74,7 @@ def differences(case: RandomProgram, tally: Tally) -> Iterator[Difference]:
     outputs = [numbered[value - case.program.first_instruction] for value in case.program.outputs]
     tally.programs += 1
     tally.without_reference += not suits_reference(case)
-    chosen = [str(dice.choice(names)) for names in _builds().values()]
+    chosen = [str(dice.choice(names)) for names in builds().values()]
     traced = dice.choice(chosen)
     for name in chosen:
         with closing(fast_engines()[name].load(case.program, case.constants)) as loaded:
@@ -85,14 +85,6 @@ def differences(case: RandomProgram, tally: Tally) -> Iterator[Difference]:
             tally.runs += 2 + (name == traced)
     yield from _in_mode(case, outputs, dice, tally)
     yield from _batched(case, outputs, dice, tally)
-
-
-def _builds() -> dict[str, list[str]]:
-    """The names of `fast_engines`, by what they have before the comma."""
-    builds: dict[str, list[str]] = {}
-    for name in fast_engines():
-        builds.setdefault(name.partition(",")[0], []).append(name)
-    return builds
 
 
 def _batched(
