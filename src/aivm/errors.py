@@ -4,7 +4,7 @@
     ├── BadInput            the caller gave something that cannot be used  (exit 2, HTTP 400)
     │   ├── MalformedModel, UnsupportedModel, MalformedProgram, WrongTensor, TooLarge,
     │   │   MalformedPackage, MalformedReceipt, MalformedAddress, UnknownEngine, InvalidIndex,
-    │   │   MalformedConfig, MalformedBlock
+    │   │   MalformedConfig, MalformedBlock, MalformedModule, ModuleFailed, OutOfFuel
     ├── VerificationError   bytes or claims do not match what was promised (exit 3, HTTP 409)
     │   ├── Mismatch, TamperedContent, BadSignature
     ├── Denied              a rule of the protocol refuses it              (exit 4, HTTP 402-404)
@@ -132,6 +132,25 @@ class MalformedBlock(BadInput):
     """A dag-pb, UnixFS or CAR structure breaks its format, or has a form AIVM does not read."""
 
     code = "AIVM-E0112"
+
+
+class MalformedModule(BadInput):
+    """A WASM module is corrupt, imports what it may not, or does not follow its interface."""
+
+    code = "AIVM-E0113"
+    default_hint = "docs/guides/modules.md says what a module exports and may import."
+
+
+class ModuleFailed(BadInput):
+    """A WASM module trapped, refused its input, or returned something that is no tensor."""
+
+    code = "AIVM-E0114"
+
+
+class OutOfFuel(BadInput):
+    """A WASM module needs more instructions than its package allows it."""
+
+    code = "AIVM-E0115"
 
 
 # --- bytes or claims do not match -----------------------------------------------------------------

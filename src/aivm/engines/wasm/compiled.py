@@ -1,4 +1,4 @@
-"""The guest as machine code: compiled once a process, and kept on disk between processes.
+"""Modules as machine code: the guest compiled once a process, and code kept between processes.
 
 What is on disk is native code, so it is taken from nowhere but a folder that only this user can
 write, and under a name that holds everything it depends on (wasmtime loads code of another
@@ -12,6 +12,7 @@ import os
 import stat
 import tempfile
 import threading
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,7 @@ from aivm import kernels
 OPTIMISATION = (
     "none"  # keeps the order of instructions that LLVM chose; `speed` spills in the kernels
 )
+_CONFIGURATION = ("relaxed-simd-deterministic", OPTIMISATION)
 _PRIVATE = 0o700
 _lock = threading.Lock()
 
@@ -44,14 +46,23 @@ def _engine() -> wasmtime.Engine:
 
 @cache
 def _module() -> wasmtime.Module:
-    guest = kernels.wasm_path().read_bytes()
+    return cached_module(_engine(), kernels.wasm_path().read_bytes(), _CONFIGURATION)
+
+
+def cached_module(
+    engine: wasmtime.Engine, wasm: bytes, configuration: Sequence[str]
+) -> wasmtime.Module:
+    """The compiled module, from disk if it lies there; `configuration` names all of `engine`'s.
+
+    Raises wasmtime.WasmtimeError for what is no module under that configuration.
+    """
     folder = cache_folder()
     if folder is None:
-        return wasmtime.Module(_engine(), guest)
-    path = folder / f"{_key(guest)}.cwasm"
-    module = _stored(path)
+        return wasmtime.Module(engine, wasm)
+    path = folder / f"{_key(wasm, configuration)}.cwasm"
+    module = _stored(engine, path)
     if module is None:
-        module = wasmtime.Module(_engine(), guest)
+        module = wasmtime.Module(engine, wasm)
         _store(path, module.serialize())
     return module
 
@@ -62,9 +73,9 @@ def guest_module() -> tuple[wasmtime.Engine, wasmtime.Module]:
         return _engine(), _module()
 
 
-def _key(guest: bytes) -> str:
-    parts = (version("wasmtime"), "relaxed-simd-deterministic", OPTIMISATION)
-    return hashlib.sha256(hashlib.sha256(guest).digest() + ";".join(parts).encode()).hexdigest()
+def _key(wasm: bytes, configuration: Sequence[str]) -> str:
+    parts = (version("wasmtime"), *configuration)
+    return hashlib.sha256(hashlib.sha256(wasm).digest() + ";".join(parts).encode()).hexdigest()
 
 
 def cache_folder() -> Path | None:
@@ -88,12 +99,12 @@ def is_private(path: Path) -> bool:
     return not path.is_symlink() and status.st_uid == os.getuid() and not others_write
 
 
-def _stored(path: Path) -> wasmtime.Module | None:
+def _stored(engine: wasmtime.Engine, path: Path) -> wasmtime.Module | None:
     """The module from disk, where there is one and this wasmtime on this CPU takes it."""
     if not path.exists() or not is_private(path):
         return None
     try:
-        return wasmtime.Module.deserialize_file(_engine(), str(path))
+        return wasmtime.Module.deserialize_file(engine, str(path))
     except wasmtime.WasmtimeError:
         return None
 

@@ -73,6 +73,7 @@ def test_broken_code_is_compiled_again(empty_cache: Path) -> None:
     assert stored.stat().st_size > 1000
 
 
-def test_the_name_depends_on_the_guest() -> None:
+def test_the_name_depends_on_the_guest_and_on_the_configuration() -> None:
     guest = kernels.wasm_path().read_bytes()
-    assert compiled._key(guest) != compiled._key(guest + b"\0")
+    keys = {compiled._key(guest, ["a"]), compiled._key(guest + b"\0", ["a"])}
+    assert len(keys | {compiled._key(guest, ["b"])}) == 3
