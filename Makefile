@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 STAMP  := $(VENV)/.stamp
 
 .PHONY: install dev demo test test-nightly check contracts contracts-check kernels kernels-check \
-	bench targets format clean
+	modules modules-check bench targets format clean
 
 # --- set-up ------------------------------------------------------------------------------------
 
@@ -52,16 +52,16 @@ test-nightly: $(STAMP)-test contracts/node_modules
 	$(BIN)/python -m aivm.chain.tools npm --prefix contracts run test:nightly
 	$(BIN)/pytest
 
-check: $(STAMP)-dev kernels-check contracts-check
+check: $(STAMP)-dev kernels-check modules-check contracts-check
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/ruff format --check src tests benchmarks kernels contracts/*.py docs/*.py examples
-	$(BIN)/ruff check src tests benchmarks kernels contracts/*.py docs/*.py examples
+	$(BIN)/ruff format --check src tests benchmarks kernels modules contracts/*.py docs/*.py examples
+	$(BIN)/ruff check src tests benchmarks kernels modules contracts/*.py docs/*.py examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP)-dev
-	$(BIN)/ruff format src tests benchmarks kernels contracts/*.py docs/*.py examples
-	$(BIN)/ruff check --fix src tests benchmarks kernels contracts/*.py docs/*.py examples
+	$(BIN)/ruff format src tests benchmarks kernels modules contracts/*.py docs/*.py examples
+	$(BIN)/ruff check --fix src tests benchmarks kernels modules contracts/*.py docs/*.py examples
 
 # --- generated artifacts: rebuilt and compared -----------------------------------------------------
 
@@ -72,6 +72,14 @@ kernels: $(STAMP)-dev
 kernels-check: $(STAMP)-dev
 	$(BIN)/python kernels/generate_functions.py --check
 	$(BIN)/python kernels/build.py --check
+
+modules: $(STAMP)-dev
+	$(BIN)/python modules/generate_unicode.py
+	$(BIN)/python modules/build.py
+
+modules-check: $(STAMP)-dev
+	$(BIN)/python modules/generate_unicode.py --check
+	$(BIN)/python modules/build.py --check
 
 contracts: contracts/node_modules
 	$(BIN)/python contracts/build.py

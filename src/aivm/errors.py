@@ -137,20 +137,20 @@ class MalformedBlock(BadInput):
 class MalformedModule(BadInput):
     """A WASM module is corrupt, imports what it may not, or does not follow its interface."""
 
-    code = "AIVM-E0113"
+    code = "AIVM-E0114"
     default_hint = "docs/guides/modules.md says what a module exports and may import."
 
 
 class ModuleFailed(BadInput):
     """A WASM module trapped, refused its input, or returned something that is no tensor."""
 
-    code = "AIVM-E0114"
+    code = "AIVM-E0115"
 
 
 class OutOfFuel(BadInput):
     """A WASM module needs more instructions than its package allows it."""
 
-    code = "AIVM-E0115"
+    code = "AIVM-E0116"
 
 
 # --- bytes or claims do not match -----------------------------------------------------------------
