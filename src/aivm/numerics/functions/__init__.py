@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from aivm.numerics.functions.error_function import erf
-from aivm.numerics.functions.exponential import exp, log, sigmoid, softplus, tanh
+from aivm.numerics.functions.exponential import exp, expm1, log, log1p, sigmoid, softplus
+from aivm.numerics.functions.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
 from aivm.numerics.functions.integral import (
     abs_,
     ceil,
@@ -25,8 +26,10 @@ from aivm.numerics.functions.integral import (
     sign,
     trunc,
 )
+from aivm.numerics.functions.inverse_trigonometric import acos, asin, atan
 from aivm.numerics.functions.power import pow_
-from aivm.numerics.functions.trigonometric import cos, sin
+from aivm.numerics.functions.remainder import fmod
+from aivm.numerics.functions.trigonometric import cos, sin, tan
 from aivm.numerics.machine import Machine, W
 
 
@@ -78,6 +81,17 @@ UNARY: dict[str, UnaryFunction] = {
     "sin": sin,
     "cos": cos,
     "softplus": softplus,
+    "atan": atan,
+    "asin": asin,
+    "acos": acos,
+    "log1p": log1p,
+    "expm1": expm1,
+    "tan": tan,
+    "sinh": sinh,
+    "cosh": cosh,
+    "asinh": asinh,
+    "acosh": acosh,
+    "atanh": atanh,
 }
 
 BINARY: dict[str, BinaryFunction] = {
@@ -91,6 +105,7 @@ BINARY: dict[str, BinaryFunction] = {
     "less": lambda m, x, y: m.less(x, y),
     "less_equal": lambda m, x, y: m.less_equal(x, y),
     "pow": pow_,
+    "fmod": fmod,
 }
 
 TERNARY: dict[str, TernaryFunction] = {

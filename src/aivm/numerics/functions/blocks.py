@@ -68,6 +68,14 @@ def power_of_two(m: Machine[W], k: W) -> W:
     return m.shl(m.iadd(k, m.bits(127)), 23)
 
 
+def float_power_of_two(m: Machine[W], k: W) -> W:
+    """2**k for an integral F32 -126 <= k <= 127; unspecified outside.
+
+    The low bits of the sum are k + 127, and all others leave the word.
+    """
+    return m.shl(m.add(k, m.f32(ROUNDER + 127.0)), 23)
+
+
 def scale_by_power_of_two(m: Machine[W], excess: W, k: W) -> W:
     """(1 + excess) * 2**k for -252 <= k <= 254, with overflow and gradual underflow.
 

@@ -1,13 +1,9 @@
-"""sin and cos, accurate for |x| <= 2**22 and NaN beyond.
-
-Beyond 2**22 neighbouring binary32 numbers are half a radian apart: such a number holds no angle,
-and a NaN says so where a plausible number would hide it.
-"""
+"""sin, cos and tan over the whole range: small angles after Cody and Waite, large ones after Payne
+and Hanek (`large_angles`)."""
 
 from __future__ import annotations
 
 from aivm.numerics.functions.blocks import (
-    NAN,
     ROUNDER,
     SIGN_BIT,
     fast_two_sum,
@@ -19,9 +15,11 @@ from aivm.numerics.functions.blocks import (
     two_product,
     two_sum,
 )
+from aivm.numerics.functions.large_angles import reduce_large
 from aivm.numerics.machine import Machine, W
 
-LARGEST_ANGLE = 2.0**22
+# Up to here the subtraction of a multiple of pi/2 is precise enough.
+LARGEST_SMALL_ANGLE = 2.0**22
 
 _TWO_OVER_PI = float.fromhex("0x1.45f306p-1")
 # pi / 2 as three numbers; the first has 24 bits, so subtracting a multiple of it from x is exact.
@@ -32,29 +30,36 @@ _COS = hexadecimal("0x1.9730dap-16 -0x1.6c00e2p-10 0x1.555534p-5")
 
 
 def sin(m: Machine[W], x: W) -> W:
-    """The sine of x radians, within 1 ulp up to 2**22, NaN beyond; odd, so sin(-0) = -0."""
-    sine, cosine, quadrant, inside = _quadrant_values(m, x)
+    """The sine of x radians, within 1 ulp; odd, so sin(-0) = -0; NaN for an infinity."""
+    sine, cosine, quadrant = _quadrant_values(m, x)
     turned = m.xor(_pick(m, quadrant, sine, cosine), _sign_of_half(m, quadrant))
-    signed = m.xor(turned, m.and_(x, m.bits(SIGN_BIT)))
-    return m.select(inside, signed, m.bits(NAN))
+    return m.xor(turned, m.and_(x, m.bits(SIGN_BIT)))
 
 
 def cos(m: Machine[W], x: W) -> W:
-    """The cosine of x radians, within 1 ulp up to 2**22, NaN beyond; even."""
-    sine, cosine, quadrant, inside = _quadrant_values(m, x)
+    """The cosine of x radians, within 1 ulp; even; NaN for an infinity."""
+    sine, cosine, quadrant = _quadrant_values(m, x)
     next_quadrant = m.iadd(quadrant, m.bits(1))
-    turned = m.xor(_pick(m, next_quadrant, sine, cosine), _sign_of_half(m, next_quadrant))
-    return m.select(inside, turned, m.bits(NAN))
+    return m.xor(_pick(m, next_quadrant, sine, cosine), _sign_of_half(m, next_quadrant))
 
 
-def _quadrant_values(m: Machine[W], x: W) -> tuple[W, W, W, W]:
-    """(sin r, cos r, k, truth of |x| <= 2**22) where |x| = k * pi/2 + r and |r| <= 0.95."""
-    size = magnitude(m, x)
-    inside = m.less_equal(size, m.f32(LARGEST_ANGLE))
-    angle = m.select(inside, size, m.f32(0.0))
+def tan(m: Machine[W], x: W) -> W:
+    """The tangent of x radians, within 2 ulp; odd, so tan(-0) = -0; NaN for an infinity."""
+    sine, cosine, quadrant = _quadrant_values(m, x)
+    quotient = m.div(_pick(m, quadrant, sine, cosine), _pick(m, quadrant, cosine, sine))
+    turned = m.xor(quotient, m.shl(quadrant, 31))
+    return m.xor(turned, m.and_(x, m.bits(SIGN_BIT)))
+
+
+def _quadrant_values(m: Machine[W], x: W) -> tuple[W, W, W]:
+    """(sin r, cos r, k) where |x| = k * pi/2 + r modulo 2 pi and |r| <= 0.95."""
+    angle = magnitude(m, x)
     k, quadrant = nearest_integer(m, m.fma(angle, m.f32(_TWO_OVER_PI), m.f32(ROUNDER)))
     r, r_low = _reduce(m, angle, k)
-    return (*_sin_cos(m, r, r_low), quadrant, inside)
+    large_r, large_r_low, large_quadrant = reduce_large(m, angle)
+    is_small = m.less_equal(angle, m.f32(LARGEST_SMALL_ANGLE))
+    r, r_low = m.select(is_small, r, large_r), m.select(is_small, r_low, large_r_low)
+    return (*_sin_cos(m, r, r_low), m.select(is_small, quadrant, large_quadrant))
 
 
 def _reduce(m: Machine[W], angle: W, k: W) -> tuple[W, W]:
