@@ -152,7 +152,7 @@ def note(patterns: list[int]) -> str:
 def header() -> str:
     """The whole header."""
     programs = [trace(name, 1, function) for name, function in UNARY.items()]
-    programs.append(trace("pow", 2, BINARY["pow"]))
+    programs += [trace(name, 2, BINARY[name]) for name in ("pow", "fmod")]
     return "\n".join([PREAMBLE, *(Writer(program).function() for program in programs)])
 
 

@@ -17,7 +17,9 @@ enum function {
     NEG_ = 0x01, ABS_, SIGN_, FLOOR_, CEIL_, ROUND_, TRUNC_, SQRT_, RECIPROCAL_, NOT_,
     IS_NAN_, IS_INF_,
     EXP_ = 0x10, LOG_, TANH_, ERF_, SIGMOID_, SIN_, COS_, SOFTPLUS_,
+    ATAN_, ASIN_, ACOS_, LOG1P_, EXPM1_, TAN_, SINH_, COSH_, ASINH_, ACOSH_, ATANH_,
     ADD_ = 0x40, SUB_, MUL_, DIV_, POW_, MIN_, MAX_, MOD_, FMOD_, AND_, OR_, XOR_,
+    SHIFT_LEFT_, SHIFT_RIGHT_,
     EQUAL_ = 0x50, LESS_, LESS_EQUAL_,
     SELECT_ = 0x80, FMA_,
 };

@@ -96,6 +96,17 @@ UNARY(sigmoid_f32, fn_sigmoid(x))
 UNARY(sin_f32, fn_sin(x))
 UNARY(cos_f32, fn_cos(x))
 UNARY(softplus_f32, fn_softplus(x))
+UNARY(atan_f32, fn_atan(x))
+UNARY(asin_f32, fn_asin(x))
+UNARY(acos_f32, fn_acos(x))
+UNARY(log1p_f32, fn_log1p(x))
+UNARY(expm1_f32, fn_expm1(x))
+UNARY(tan_f32, fn_tan(x))
+UNARY(sinh_f32, fn_sinh(x))
+UNARY(cosh_f32, fn_cosh(x))
+UNARY(asinh_f32, fn_asinh(x))
+UNARY(acosh_f32, fn_acosh(x))
+UNARY(atanh_f32, fn_atanh(x))
 UNARY(make_canonical, CANON(x))
 FORMS(add, ADD)
 FORMS(sub, SUB)
@@ -104,6 +115,7 @@ FORMS(div, DIV)
 BINARY(min_f32, MIN(x, y))
 BINARY(max_f32, MAX(x, y))
 BINARY(pow_f32, fn_pow(x, y))
+BINARY(fmod_f32, fn_fmod(x, y))
 TRUTH(is_nan_f32, x != x)
 TRUTH(is_inf_f32, __builtin_fabsf(x) == __builtin_inff())
 TRUTH(equal_f32, x == y)
@@ -143,11 +155,23 @@ map_kernel *find_map_f32(int64_t function) {
         case SIN_: return sin_f32;
         case COS_: return cos_f32;
         case SOFTPLUS_: return softplus_f32;
+        case ATAN_: return atan_f32;
+        case ASIN_: return asin_f32;
+        case ACOS_: return acos_f32;
+        case LOG1P_: return log1p_f32;
+        case EXPM1_: return expm1_f32;
+        case TAN_: return tan_f32;
+        case SINH_: return sinh_f32;
+        case COSH_: return cosh_f32;
+        case ASINH_: return asinh_f32;
+        case ACOSH_: return acosh_f32;
+        case ATANH_: return atanh_f32;
         case ADD_: return add_runs;
         case SUB_: return sub_runs;
         case MUL_: return mul_runs;
         case DIV_: return div_runs;
         case POW_: return pow_f32;
+        case FMOD_: return fmod_f32;
         case MIN_: return min_f32;
         case MAX_: return max_f32;
         case EQUAL_: return equal_f32;

@@ -35,6 +35,7 @@
     BINARY(and_##bits, word, word, x & y)                           \
     BINARY(or_##bits, word, word, x | y)                            \
     BINARY(xor_##bits, word, word, x ^ y)                           \
+    BINARY(shift_left_##bits, word, word, y < bits ? (wide)x << y : 0) \
     BINARY(equal_##bits, word, uint8_t, x == y)                     \
     KERNEL(select_##bits, word) {                                   \
         RUN ((word *)out)[i] = a[i] ? ((const word *)b)[i] : ((const word *)c)[i]; \
@@ -49,12 +50,15 @@ BY_WIDTH(64, uint64_t, uint64_t)
     BINARY(max_##name, type, type, x > y ? x : y)                   \
     BINARY(less_##name, type, uint8_t, x < y)                       \
     BINARY(less_equal_##name, type, uint8_t, x <= y)
+// A negative count, read as unsigned, is beyond every width too.
+#define SHIFTED_OUT(type, word) ((word)y >= 8 * sizeof(type))
 #define UNSIGNED(type, name)                                        \
     ORDERED(type, name)                                             \
     UNARY(abs_##name, type, x)                                      \
     UNARY(sign_##name, type, x != 0)                                \
     BINARY(div_##name, type, type, y ? x / y : 0)                   \
-    BINARY(mod_##name, type, type, y ? x % y : 0)
+    BINARY(mod_##name, type, type, y ? x % y : 0)                   \
+    BINARY(shift_right_##name, type, type, SHIFTED_OUT(type, type) ? 0 : x >> y)
 UNSIGNED(uint8_t, u8)
 UNSIGNED(uint16_t, u16)
 UNSIGNED(uint32_t, u32)
@@ -66,6 +70,7 @@ UNSIGNED(uint64_t, u64)
     UNARY(sign_##name, type, (x > 0) - (x < 0))                                        \
     BINARY(div_##name, type, type, y == 0 ? 0 : y == -1 ? (type)((word)0 - (word)x) : x / y) \
     BINARY(fmod_##name, type, type, y == 0 || y == -1 ? 0 : x % y)                     \
+    BINARY(shift_right_##name, type, type, x >> (SHIFTED_OUT(type, word) ? (type)(8 * sizeof(type) - 1) : y)) \
     static type floor_mod_##name(type x, type y) {                                     \
         if (y == 0 || y == -1) return 0;                                               \
         type r = (type)(x % y);                                                        \
@@ -135,6 +140,8 @@ map_kernel *find_map_integer(int64_t function, int64_t dtype) {
         case AND_: OF_WIDTH(and)
         case OR_: OF_WIDTH(or)
         case XOR_: OF_WIDTH(xor)
+        case SHIFT_LEFT_: OF_WIDTH(shift_left)
+        case SHIFT_RIGHT_: OF_TYPE(shift_right)
         case EQUAL_: OF_WIDTH(equal)
         case LESS_: OF_TYPE(less)
         case LESS_EQUAL_: OF_TYPE(less_equal)

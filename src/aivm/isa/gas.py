@@ -37,15 +37,13 @@ CAST_STEPS = 2
 RANDOM_STEPS = 20  # ten rounds for four words
 BYTE_PRODUCTS_PER_UNIT = 4  # multiply-adds of I8 and U8
 
-# Scalar steps of one element, for every function that takes more than one: the base operations of
-# its program in numerics 1 (constants are free), and fixed here whatever engines make of it. The
-# slow operations (division, square root) count as 8.
-STEPS: dict[Function, int] = {
+# Scalar steps of one element, for every function of F32 that takes more than one: the base
+# operations of its program in numerics 1, where constants are free and the slow operations
+# (division, square root) count as 8. Fixed here, whatever engines make of it.
+FLOAT_STEPS: dict[Function, int] = {
     Function.DIV: 8,
     Function.RECIPROCAL: 8,
     Function.SQRT: 8,
-    Function.MOD: 8,
-    Function.FMOD: 8,
     Function.IS_NAN: 3,
     Function.IS_INF: 2,
     Function.SIGN: 4,
@@ -54,14 +52,32 @@ STEPS: dict[Function, int] = {
     Function.CEIL: 12,
     Function.TRUNC: 13,
     Function.EXP: 23,
-    Function.SIGMOID: 28,
+    Function.ATAN: 29,
     Function.LOG: 31,
-    Function.SOFTPLUS: 36,
-    Function.TANH: 40,
+    Function.EXPM1: 31,
+    Function.SIGMOID: 35,
+    Function.COSH: 36,
+    Function.SOFTPLUS: 43,
     Function.ERF: 46,
-    Function.COS: 50,
-    Function.SIN: 51,
-    Function.POW: 150,
+    Function.ASIN: 46,
+    Function.ACOS: 46,
+    Function.LOG1P: 46,
+    Function.SINH: 46,
+    Function.TANH: 47,
+    Function.ATANH: 57,
+    Function.ACOSH: 58,
+    Function.ASINH: 67,
+    Function.POW: 164,
+    Function.COS: 174,
+    Function.SIN: 175,
+    Function.TAN: 184,
+    Function.FMOD: 268,
+}
+# Of integers and BOOL; every other function takes one.
+INTEGER_STEPS: dict[Function, int] = {
+    Function.DIV: 8,
+    Function.MOD: 8,
+    Function.FMOD: 8,
 }
 
 
@@ -84,7 +100,8 @@ def _scalar_steps(instruction: Instruction, operands: Sequence[TensorType]) -> i
     elements = instruction.type.elements
     match instruction:
         case Map():
-            return elements * STEPS.get(instruction.function, 1)
+            steps = FLOAT_STEPS if operands[-1].dtype is DType.F32 else INTEGER_STEPS
+            return elements * steps.get(instruction.function, 1)
         case MatMul():
             products = elements * operands[0].shape[-2 if instruction.transpose_a else -1]
             is_float = instruction.type.dtype is DType.F32

@@ -54,6 +54,17 @@ class Function(IntEnum):
     SIN = 0x15
     COS = 0x16
     SOFTPLUS = 0x17
+    ATAN = 0x18
+    ASIN = 0x19
+    ACOS = 0x1A
+    LOG1P = 0x1B  # log(1 + x)
+    EXPM1 = 0x1C  # e**x - 1
+    TAN = 0x1D
+    SINH = 0x1E
+    COSH = 0x1F
+    ASINH = 0x20
+    ACOSH = 0x21
+    ATANH = 0x22
     # binary
     ADD = 0x40
     SUB = 0x41
@@ -63,10 +74,12 @@ class Function(IntEnum):
     MIN = 0x45
     MAX = 0x46
     MOD = 0x47  # integers: sign of the divisor
-    FMOD = 0x48  # integers: sign of the dividend
+    FMOD = 0x48  # sign of the dividend; exact on F32
     AND = 0x49
     OR = 0x4A
     XOR = 0x4B
+    SHIFT_LEFT = 0x4C
+    SHIFT_RIGHT = 0x4D  # signed: copies of the sign come in
     EQUAL = 0x50
     LESS = 0x51
     LESS_EQUAL = 0x52

@@ -2,7 +2,8 @@
 
 The word of an integer is its value, the word of a BOOL 0 or 1. Results wrap modulo 2**bits.
 Division is total: x / 0 = 0, x mod 0 = 0, and the most negative number divided by -1 wraps to
-itself. On BOOL only the names in `ON_BOOL` are defined.
+itself. A shift by a negative count, or by the width or more, shifts everything out. On BOOL only
+the names in `ON_BOOL` are defined.
 """
 
 from __future__ import annotations
@@ -50,6 +51,17 @@ def fmod(a: int, b: int) -> int:
     return 0 if b == 0 else a - b * div(a, b)
 
 
+def shift_left(a: int, count: int) -> int:
+    """a * 2**count; 0 where the count is negative or not below 64 (so: not below the width)."""
+    return a << count if 0 <= count < 64 else 0
+
+
+def shift_right(a: int, count: int) -> int:
+    """a / 2**count rounded down; where the count is negative or not below 64 (so: not below the
+    width), nothing but the sign remains: -1 below zero, else 0."""
+    return a >> (count if 0 <= count < 64 else 64)
+
+
 def sign(a: int) -> int:
     """-1, 0 or 1."""
     return int(a > 0) - int(a < 0)
@@ -67,6 +79,8 @@ BINARY: dict[str, Callable[[int, int], int]] = {
     "and": lambda a, b: a & b,
     "or": lambda a, b: a | b,
     "xor": lambda a, b: a ^ b,
+    "shift_left": shift_left,
+    "shift_right": shift_right,
 }
 
 UNARY: dict[str, Callable[[int], int]] = {

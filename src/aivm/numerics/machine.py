@@ -99,7 +99,8 @@ class Machine(Protocol[W]):
     def imul(self, a: W, b: W) -> W: ...
 
     def int_op(self, dtype: DType, name: str, a: W, b: W) -> W:
-        """add, sub, mul, div, mod, fmod, min, max, and, or, xor (see `integers`)."""
+        """A key of `integers.BINARY`: add, sub, mul, div, mod, fmod, min, max, and, or, xor,
+        shift_left, shift_right."""
         ...
 
     def int_unary(self, dtype: DType, name: str, a: W) -> W:

@@ -20,10 +20,11 @@ from aivm.isa import (
     gas_units,
     instruction_gas,
 )
-from aivm.isa.gas import PER_INSTRUCTION, STEPS
+from aivm.isa.gas import FLOAT_STEPS, INTEGER_STEPS, PER_INSTRUCTION
 from aivm.isa.recipes import FLOAT_FUNCTIONS
 from aivm.isa.signatures import FUNCTIONS
 from aivm.numerics.dtypes import DType
+from aivm.numerics.functions import BINARY, TERNARY, UNARY
 from aivm.numerics.trace import trace
 
 
@@ -39,7 +40,7 @@ def i64(*shape: int) -> TensorType:
     ("instruction", "operands", "steps", "moved_bytes"),
     [
         (Map(Function.ADD, (0, 1), f32(8, 4)), [f32(8, 4), f32(4)], 32, 128 + 128 + 16),
-        (Map(Function.EXP, (0,), f32(8)), [f32(8)], 8 * STEPS[Function.EXP], 64),
+        (Map(Function.EXP, (0,), f32(8)), [f32(8)], 8 * FLOAT_STEPS[Function.EXP], 64),
         (MatMul((0, 1), f32(2, 4)), [f32(2, 16), f32(16, 4)], 2 * 4 * 16, 32 + 128 + 256),
         (MatMul((0, 1), f32(2, 4), True), [f32(16, 2), f32(16, 4)], 2 * 4 * 16, 32 + 128 + 256),
         (MatMul((0, 1), f32(4, 4)), [f32(4, 0), f32(0, 4)], 0, 64),
@@ -72,18 +73,23 @@ def test_a_program_without_elements_is_not_free() -> None:
     assert gas_units(program) == PER_INSTRUCTION
 
 
-COUNTED = sorted(
-    function
-    for function in FUNCTIONS
-    if function.name.lower() in FLOAT_FUNCTIONS
-    and function not in (Function.DIV, Function.RECIPROCAL, Function.SQRT)
-)
+SLOW = ("div", "sqrt")
 
 
-@pytest.mark.parametrize("function", COUNTED, ids=lambda function: function.name)
-def test_prices_follow_the_length_of_the_function(function: Function) -> None:
-    """Within a factor of two: a function may be rewritten, but none may become a bargain."""
-    name = function.name.lower()
+@pytest.mark.parametrize("name", sorted({*UNARY, *BINARY, *TERNARY}))
+def test_prices_are_the_weights_of_the_functions(name: str) -> None:
+    function = Function[name.upper()]
     program = trace(name, FUNCTIONS[function].arity, FLOAT_FUNCTIONS[name])
-    length = sum(step.operation != "bits" for step in program.steps)
-    assert length / 2 <= STEPS.get(function, 1) <= 2 * length
+    operations = [step.operation for step in program.steps if step.operation != "bits"]
+    weight = sum(8 if operation in SLOW else 1 for operation in operations)
+    assert FLOAT_STEPS.get(function, 1) == weight
+
+
+def test_a_remainder_of_integers_is_not_priced_as_one_of_floats() -> None:
+    prices = {}
+    for dtype in (DType.F32, DType.I32):
+        type_ = TensorType(dtype, (4,))
+        prices[dtype] = instruction_gas(Map(Function.FMOD, (0, 1), type_), [type_, type_])
+    assert prices[DType.F32] - prices[DType.I32] == 4 * (
+        FLOAT_STEPS[Function.FMOD] - INTEGER_STEPS[Function.FMOD]
+    )

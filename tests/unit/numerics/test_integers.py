@@ -56,6 +56,16 @@ def test_division_and_its_remainders(case: tuple[DType, int, int]) -> None:
     assert abs(modulo) < abs(b) and modulo * b >= 0 and (modulo - a) % b == 0
 
 
+@given(pairs(), st.integers(-1, 65))
+def test_shifts(case: tuple[DType, int, int], near: int) -> None:
+    dtype, a, b = case
+    b = b if b % 3 == 0 else wrap(dtype, near)
+    bits = 8 * dtype.size_bytes
+    inside = 0 <= b < bits
+    assert int_op(dtype, "shift_left", a, b) == (wrap(dtype, a * 2**b) if inside else 0)
+    assert int_op(dtype, "shift_right", a, b) == (a // 2**b if inside else -int(a < 0))
+
+
 @given(pairs())
 def test_order(case: tuple[DType, int, int]) -> None:
     dtype, a, b = case

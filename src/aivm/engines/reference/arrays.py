@@ -234,6 +234,21 @@ def _remainder(a: Words, b: Words) -> Words:
     return np.asarray(np.fmod(a, np.where(b == 0, np.ones_like(b), b)))
 
 
+def _shift_left(a: Words, count: Words) -> Words:
+    """0 where the count is negative or not below the width."""
+    zero = a.dtype.type(0)
+    inside = (count >= 0) & (count < 8 * a.itemsize)
+    return np.where(inside, a << np.where(inside, count, zero), zero)
+
+
+def _shift_right(a: Words, count: Words) -> Words:
+    """Nothing but the sign where the count is negative or not below the width."""
+    most = a.dtype.type(8 * a.itemsize - 1)
+    outside = (count < 0) | (count > most)
+    shifted = np.asarray(a >> np.where(outside, most, count))
+    return shifted if a.dtype.kind == "i" else np.where(outside, a.dtype.type(0), shifted)
+
+
 _INTEGER_BINARY: dict[str, Callable[[Words, Words], Words]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -246,6 +261,8 @@ _INTEGER_BINARY: dict[str, Callable[[Words, Words], Words]] = {
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
+    "shift_left": _shift_left,
+    "shift_right": _shift_right,
 }
 _INTEGER_UNARY: dict[str, Callable[[Words], Words]] = {
     "neg": np.negative,

@@ -42,7 +42,7 @@ def max_ulp() -> Callable[..., float]:
         words = [np.array(column, np.float32).view(np.uint32) for column in columns]
         results = ArrayMachine().canonical(FUNCTIONS[name](ArrayMachine(), *words))
         worst = 0.0
-        with mpmath.workprec(120):
+        with mpmath.workprec(max(120, mpmath.mp.prec)):
             for row in zip(results.tolist(), *(column.tolist() for column in words), strict=True):
                 got, *operands = map(float_of, row)
                 exact = reference(*(mpmath.mpf(operand) for operand in operands))
