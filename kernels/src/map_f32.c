@@ -28,6 +28,22 @@
             STN(out + i * 4, expression, n - i);                                             \
         }                                                                                    \
     }
+// Functions of many operations are written out once only: one loop takes the last elements too.
+#define LONG_LOOP(name, operands, more, expression)                                          \
+    static void name(char *out, const char *a, const char *b, const char *c, isize n) {      \
+        (void)b, (void)c;                                                                    \
+        for (; n > 0; n -= LANES, out += LANES * 4, a += LANES * 4, more) {                  \
+            const int whole = n >= LANES;                                                    \
+            operands;                                                                        \
+            vf r = expression;                                                               \
+            if (whole) ST(out, r);                                                           \
+            else STN(out, r, n);                                                             \
+        }                                                                                    \
+    }
+#define NEXT(p) whole ? LD(p) : LDN(p, n)
+#define LONG_UNARY(name, expression) LONG_LOOP(name, vf x = NEXT(a), (void)0, expression)
+#define LONG_BINARY(name, expression) \
+    LONG_LOOP(name, vf x = NEXT(a); vf y = NEXT(b), b += LANES * 4, expression)
 // The four functions that networks consist of, in every form: `one_a` and `one_b` say which operand
 // is one number for all elements, STORED what becomes of a result. Four vectors a turn, at constant
 // offsets from moving pointers, because the body is shorter than what a loop costs.
@@ -89,24 +105,24 @@ UNARY(trunc_f32, fn_trunc(x))
 UNARY(sqrt_f32, fn_sqrt(x))
 UNARY(reciprocal_f32, fn_reciprocal(x))
 UNARY(exp_f32, fn_exp(x))
-UNARY(log_f32, fn_log(x))
+LONG_UNARY(log_f32, fn_log(x))
 UNARY(tanh_f32, fn_tanh(x))
-UNARY(erf_f32, fn_erf(x))
+LONG_UNARY(erf_f32, fn_erf(x))
 UNARY(sigmoid_f32, fn_sigmoid(x))
-UNARY(sin_f32, fn_sin(x))
-UNARY(cos_f32, fn_cos(x))
-UNARY(softplus_f32, fn_softplus(x))
-UNARY(atan_f32, fn_atan(x))
-UNARY(asin_f32, fn_asin(x))
-UNARY(acos_f32, fn_acos(x))
-UNARY(log1p_f32, fn_log1p(x))
-UNARY(expm1_f32, fn_expm1(x))
-UNARY(tan_f32, fn_tan(x))
-UNARY(sinh_f32, fn_sinh(x))
-UNARY(cosh_f32, fn_cosh(x))
-UNARY(asinh_f32, fn_asinh(x))
-UNARY(acosh_f32, fn_acosh(x))
-UNARY(atanh_f32, fn_atanh(x))
+LONG_UNARY(sin_f32, fn_sin(x))
+LONG_UNARY(cos_f32, fn_cos(x))
+LONG_UNARY(softplus_f32, fn_softplus(x))
+LONG_UNARY(atan_f32, fn_atan(x))
+LONG_UNARY(asin_f32, fn_asin(x))
+LONG_UNARY(acos_f32, fn_acos(x))
+LONG_UNARY(log1p_f32, fn_log1p(x))
+LONG_UNARY(expm1_f32, fn_expm1(x))
+LONG_UNARY(tan_f32, fn_tan(x))
+LONG_UNARY(sinh_f32, fn_sinh(x))
+LONG_UNARY(cosh_f32, fn_cosh(x))
+LONG_UNARY(asinh_f32, fn_asinh(x))
+LONG_UNARY(acosh_f32, fn_acosh(x))
+LONG_UNARY(atanh_f32, fn_atanh(x))
 UNARY(make_canonical, CANON(x))
 FORMS(add, ADD)
 FORMS(sub, SUB)
@@ -114,8 +130,8 @@ FORMS(mul, MUL)
 FORMS(div, DIV)
 BINARY(min_f32, MIN(x, y))
 BINARY(max_f32, MAX(x, y))
-BINARY(pow_f32, fn_pow(x, y))
-BINARY(fmod_f32, fn_fmod(x, y))
+LONG_BINARY(pow_f32, fn_pow(x, y))
+LONG_BINARY(fmod_f32, fn_fmod(x, y))
 TRUTH(is_nan_f32, x != x)
 TRUTH(is_inf_f32, __builtin_fabsf(x) == __builtin_inff())
 TRUTH(equal_f32, x == y)
