@@ -49,7 +49,8 @@ def program_of(number: int) -> RandomProgram:
         return composed_program(number, budget=LARGE)
     if kind < 0.5:
         return composed_program(number)
-    return random_program(number, max_instructions=int(dice.choice([6, 16, 40])))
+    size = int(dice.choice([6, 16, 40]))
+    return random_program(number, max_instructions=size, faults=kind > 0.95)
 
 
 def failure_of(number: int, tally: Tally) -> str | None:
@@ -111,6 +112,7 @@ class Progress:
             f"{done.programs} programs, {done.runs} runs compared, {len(self.failures)} failures,"
             f" {rate:.1f} programs/s, {self.seconds / 3600:.2f} h;"
             f" {done.without_reference} too large for the reference engine,"
+            f" {done.faults} faults on all engines,"
             f" {done.refusals} refusals of another floating-point mode"
         )
 

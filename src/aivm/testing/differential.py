@@ -43,12 +43,14 @@ class Tally:
     programs: int = 0
     without_reference: int = 0
     runs: int = 0
+    faults: int = 0  # programs that have no result, on any engine
     refusals: int = 0  # of an engine that cannot change the mode of the calling thread
 
     def add(self, other: Tally) -> None:
         self.programs += other.programs
         self.without_reference += other.without_reference
         self.runs += other.runs
+        self.faults += other.faults
         self.refusals += other.refusals
 
 
@@ -70,7 +72,11 @@ def differences(case: RandomProgram, tally: Tally) -> Iterator[Difference]:
     that is drawn in every other way to run it: so the same time sees several times more programs.
     """
     dice = np.random.Generator(np.random.PCG64([case.seed & 2**63 - 1, 2]))
-    numbered = list(enumerate(expected_trace(case)))
+    try:
+        numbered = list(enumerate(expected_trace(case)))
+    except InvalidIndex as fault:
+        yield from _answers(case, dice, tally, fault)
+        return
     outputs = [numbered[value - case.program.first_instruction] for value in case.program.outputs]
     tally.programs += 1
     tally.without_reference += not suits_reference(case)
@@ -85,6 +91,24 @@ def differences(case: RandomProgram, tally: Tally) -> Iterator[Difference]:
             tally.runs += 2 + (name == traced)
     yield from _in_mode(case, outputs, dice, tally)
     yield from _batched(case, outputs, dice, tally)
+
+
+def _answers(
+    case: RandomProgram, dice: np.random.Generator, tally: Tally, fault: InvalidIndex
+) -> Iterator[Difference]:
+    """What answers a program that is a fault: every engine must find one, fused or not."""
+    tally.programs += 1
+    tally.faults += 1
+    for names in builds().values():
+        name = str(dice.choice(names))
+        for how in ("run", "trace"):
+            tally.runs += 1
+            try:
+                with closing(fast_engines()[name].load(case.program, case.constants)) as loaded:
+                    list(getattr(loaded, how)(case.inputs))
+            except InvalidIndex:
+                continue
+            yield Difference(name, how, 0, 0, str(fault), "an answer")
 
 
 def _batched(

@@ -53,13 +53,13 @@ class RandomProgram:
     inputs: tuple[Array, ...]
 
 
-def random_program(seed: int, *, max_instructions: int = 12) -> RandomProgram:
-    """The program of that seed. No gather in it is a fault."""
+def random_program(seed: int, *, max_instructions: int = 12, faults: bool = False) -> RandomProgram:
+    """The program of that seed. No index in it is a fault, unless `faults` asks for some."""
     rng = np.random.Generator(np.random.PCG64(seed))
     draw = Draw(rng)
     inputs = [draw.type_() for _ in range(rng.integers(1, 4))]
     constants = [draw.type_() for _ in range(rng.integers(0, 3))]
-    builder = Builder(draw, [*inputs, *constants])
+    builder = Builder(draw, [*inputs, *constants], faults=faults)
     for _ in range(draw.between(1, max_instructions)):
         builder.add_any()
     values = [random_tensor(rng, type_) for type_ in constants]
@@ -131,8 +131,9 @@ class Draw:
 class Builder:
     """Instructions that are valid from the first to the last."""
 
-    def __init__(self, draw: Draw, values: Sequence[TensorType]) -> None:
+    def __init__(self, draw: Draw, values: Sequence[TensorType], *, faults: bool = False) -> None:
         self.draw = draw
+        self.faults = faults
         self.types = list(values)
         self.instructions: list[Instruction] = []
 
@@ -324,6 +325,8 @@ class Builder:
 
     def index(self, dtype: DType, shape: Shape, size: int) -> int:
         """Any integers, brought into range; sometimes counted from the end."""
+        if self.faults and self.draw.chance(0.7):
+            return self.value(dtype, shape)
         result = TensorType(dtype, shape)
         number = self.add(Fill(TensorType(dtype, ()), size))
         index = self.add(Map(Function.MOD, (self.value(dtype, shape), number), result))

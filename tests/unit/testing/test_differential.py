@@ -10,8 +10,9 @@ import pytest
 
 from aivm.commitments import Array
 from aivm.engines import open_engine
+from aivm.errors import InvalidIndex
 from aivm.isa.program import Program
-from aivm.testing import differential, random_program
+from aivm.testing import RandomProgram, differential, random_program
 from aivm.testing.compositions import LARGE, composed_program
 from aivm.testing.differential import Tally, differences, suits_reference
 from aivm.testing.engines import fast_engines
@@ -78,3 +79,39 @@ def test_large_programs_are_compared_without_the_reference() -> None:
 def test_every_build_is_there() -> None:
     builds = {name.partition(",")[0] for name in fast_engines()}
     assert "wasm" in builds and len(builds) >= 2
+
+
+def test_a_fault_is_a_fault_on_all_engines() -> None:
+    tally = Tally()
+    for seed in range(60):
+        case = random_program(seed, faults=True)
+        assert [str(each) for each in differences(case, tally)] == []
+    assert 3 < tally.faults < 57
+
+
+def test_an_answer_in_place_of_a_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Optimist(Liar):
+        def load(self, *_: object) -> Any:
+            return self
+
+        def run(self, *_: object) -> list[Array]:
+            return []
+
+        trace = run
+
+        def close(self) -> None:
+            pass
+
+    cases = (random_program(seed, faults=True) for seed in range(100))
+    case = next(each for each in cases if _is_fault(each))
+    monkeypatch.setattr(differential, "fast_engines", lambda: {"wasm": Optimist()})
+    monkeypatch.setattr(differential, "builds", lambda: {"wasm": ["wasm"]})
+    assert [each.how for each in differences(case, Tally())] == ["run", "trace"]
+
+
+def _is_fault(case: RandomProgram) -> bool:
+    try:
+        open_engine("reference").load(case.program, case.constants).run(case.inputs)
+    except InvalidIndex:
+        return True
+    return False

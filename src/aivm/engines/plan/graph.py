@@ -85,11 +85,12 @@ def build_graph(program: Program, *, fold: bool) -> Graph:
 
 
 def _needed(graph: Graph) -> list[Node]:
-    """The nodes on which an output depends."""
+    """The nodes on which an output depends, and those that may be a fault: a run with one gives
+    nothing, whether or not anybody needs the result."""
     wanted = {view.value for view in graph.outputs}
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if node.value in wanted:
+        if node.value in wanted or isinstance(node.work, Gather | Scatter):
             kept.append(node)
             wanted.update(view.value for view in node.operands)
     return kept[::-1]

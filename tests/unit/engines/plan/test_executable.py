@@ -83,6 +83,18 @@ def test_an_index_outside_its_axis_ends_the_run_and_only_that_run(engine: Engine
     executable.close()
 
 
+def test_a_fault_that_no_output_needs_is_a_fault(name: str) -> None:
+    types = (TensorType(DType.F32, (3,)), TensorType(DType.I64, (1,)))
+    unread = Gather((0, 1), TensorType(DType.F32, (1,)), 1, 3, 1)
+    program = Program(types, (), (unread, Map(Function.NEG, (0,), types[0])), (3,))
+    executable = open_engine(name).load(program, [])
+    x = np.ones(3, np.float32)
+    assert same(executable.run([x, np.array([2])])[0], -x)
+    with pytest.raises(InvalidIndex):
+        executable.run([x, np.array([3])])
+    executable.close()
+
+
 def test_a_deadline_stops_a_run_but_not_the_next_one(name: str) -> None:
     engine = open_engine(name, threads=2, deadline_seconds=0.03)
     slow = engine.load(products(400, 256), [])
