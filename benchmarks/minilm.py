@@ -135,7 +135,10 @@ def web_runner(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "model.onnx").write_bytes(model)
-        feeds = {n: {"dims": list(a.shape), "data": a.ravel().tolist()} for n, a in feed.items()}
+        feeds = {
+            n: {"type": a.dtype.name, "dims": list(a.shape), "data": a.ravel().tolist()}
+            for n, a in feed.items()
+        }
         (folder / "feeds.json").write_text(json.dumps(feeds))
         script = Path(__file__).with_name("ort_web.mjs")
         command = [

@@ -19,6 +19,7 @@ PROGRAMS = {
     "P1": "minilm",
     "P2": "minilm",
     "P3": "gemm",
+    "P5": "byte_products",
     "P8": "trust",
     "P12": "first_inference",
     "P13": "storage",

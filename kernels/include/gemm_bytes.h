@@ -42,8 +42,8 @@ void bytes_pack_b(int32_t *packed, const uint8_t *b, isize b_row, isize b_col, i
                   isize n0, isize n1, int a_signed, int b_signed);
 
 // Computes C rows [m0, m1) x columns [n0, n1). n0 is a multiple of GEMM_NR; n1 is too, or is g->n.
-// `scratch` holds one edge tile, BYTES_BLOCK_ROWS starts and as many packed rows of A:
+// `scratch` holds an edge tile, starts and packed rows of A:
 // (8 * GEMM_NR + BYTES_BLOCK_ROWS * (1 + bytes_words(k))) words, 64-byte aligned.
 void bytes_run(const gemm_bytes *g, isize m0, isize m1, isize n0, isize n1, char *scratch);
 
-#define BYTES_BLOCK_ROWS 64
+#define BYTES_BLOCK_ROWS 64  // rows of A packed at a time

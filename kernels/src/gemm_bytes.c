@@ -3,7 +3,7 @@
 
 #define OFFSET 128
 
-// --- packing -------------------------------------------------------------------------------------
+// --- packing B -----------------------------------------------------------------------------------
 
 INLINE int32_t number(uint8_t byte, int is_signed) { return is_signed ? (int8_t)byte : byte; }
 
@@ -48,40 +48,91 @@ void bytes_pack_b(int32_t *packed, const uint8_t *b, isize b_row, isize b_col, i
     }
 }
 
-// Packs a row of A: its words to out[w * step]; gives what its sums start from.
-static int32_t pack_a_row(int32_t *out, isize step, const uint8_t *a, isize a_col,
-                          const gemm_bytes *g) {
-    uint32_t sum = 0;
-    for (isize w = 0, k = 0; k < g->k; w++, k += BYTES_GROUP) {
-        uint32_t word = 0;
-        for (int i = 0; i < BYTES_GROUP && k + i < g->k; i++) {
-            uint8_t byte = a[(k + i) * a_col];
+// --- packing A -----------------------------------------------------------------------------------
+
+// Group g of a row of A as a word, and its sum; the numbers beyond the depth are zero.
+INLINE uint32_t pack_a_word(const gemm_bytes *g, const uint8_t *a, isize k, uint32_t *sum) {
+    uint32_t word = 0;
+    for (int i = 0; i < BYTES_GROUP && k + i < g->k; i++) {
+        uint8_t byte = a[(k + i) * g->a_col];
 #if BYTES_GROUP == 4
-            word |= (uint32_t)(uint8_t)(g->a_signed ? byte ^ 0x80 : byte) << 8 * i;
-            sum += (uint32_t)number(byte, g->a_signed);
+        word |= (uint32_t)(uint8_t)(g->a_signed ? byte ^ 0x80 : byte) << 8 * i;
+        *sum += (uint32_t)number(byte, g->a_signed);
 #else
-            word |= (uint32_t)(uint16_t)number(byte, g->a_signed) << 16 * i;
+        (void)sum;
+        word |= (uint32_t)(uint16_t)number(byte, g->a_signed) << 16 * i;
 #endif
-        }
-        out[w * step] = (int32_t)word;
     }
+    return word;
+}
+
+// Whole runs of dense rows, RUN words each; the rest goes word by word.
+#define RUN LANES
+#if BYTES_GROUP == 4
+INLINE vi load_run(const gemm_bytes *g, const uint8_t *a) {
+    return XOR(LDI(a), BITS(g->a_signed ? 0x80808080u : 0));
+}
+#else
+typedef uint8_t bytes __attribute__((vector_size(LANES * 2), aligned(1), may_alias));
+typedef int8_t signed_bytes __attribute__((vector_size(LANES * 2)));
+INLINE vi load_run(const gemm_bytes *g, const uint8_t *a) {
+    const bytes x = *(const bytes *)a;
+    return g->a_signed ? (vi)__builtin_convertvector((signed_bytes)x, halves)
+                       : (vi)__builtin_convertvector(x, halves);
+}
+#endif
+
+// Packs one row; gives what its sums start from.
+static int32_t pack_a_row(int32_t *out, const uint8_t *a, const gemm_bytes *g) {
+    const isize words = bytes_words(g->k);
+    uint32_t sum = 0;
+    isize w = 0;
+    if (g->a_col == 1)
+        for (; (w + RUN) * BYTES_GROUP <= g->k; w += RUN) {
+            STI(out + w, load_run(g, a + w * BYTES_GROUP));
+            if (BYTES_GROUP == 4 && !g->b_signed)
+                for (isize k = w * 4; k < (w + RUN) * 4; k++)
+                    sum += (uint32_t)number(a[k], g->a_signed);
+        }
+    for (; w < words; w++) out[w] = (int32_t)pack_a_word(g, a, w * BYTES_GROUP, &sum);
     return g->b_signed ? 0 : (int32_t)(OFFSET * sum);
 }
+
+#ifdef __wasm__
+// Four dense rows as [words][row].
+static void pack_a_quad(int32_t *out, const uint8_t *a, const gemm_bytes *g) {
+    const isize words = bytes_words(g->k);
+    uint32_t none = 0;
+    isize w = 0;
+    for (; g->a_col == 1 && (w + RUN) * BYTES_GROUP <= g->k; w += RUN) {
+        vi r[4], lo[2], hi[2];
+        UNROLL for (int i = 0; i < 4; i++)
+            r[i] = load_run(g, a + i * g->a_row + w * BYTES_GROUP);
+        UNROLL for (int i = 0; i < 2; i++) {
+            lo[i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 4, 1, 5);
+            hi[i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 6, 3, 7);
+        }
+        STI(out + w * 4, __builtin_shufflevector(lo[0], lo[1], 0, 1, 4, 5));
+        STI(out + w * 4 + 4, __builtin_shufflevector(lo[0], lo[1], 2, 3, 6, 7));
+        STI(out + w * 4 + 8, __builtin_shufflevector(hi[0], hi[1], 0, 1, 4, 5));
+        STI(out + w * 4 + 12, __builtin_shufflevector(hi[0], hi[1], 2, 3, 6, 7));
+    }
+    for (; w < words; w++)
+        for (isize i = 0; i < 4; i++)
+            out[w * 4 + i] =
+                (int32_t)pack_a_word(g, a + i * g->a_row, w * BYTES_GROUP, &none);
+}
+#endif
 
 // Packs `rows` rows, tile after tile; starts[i] is for row i.
 static void pack_a(int32_t *out, int32_t *starts, const gemm_bytes *g, isize first, isize rows) {
     const isize words = bytes_words(g->k);
-    for (isize i = 0, height; i < rows; i += height, out += height * words) {
-        height = tile_rows(rows - i);
-        for (isize r = 0; r < height; r++) {
-            const uint8_t *a = g->a + (first + i + r) * g->a_row;
+    const uint8_t *a = g->a + first * g->a_row;
 #ifdef __wasm__
-            starts[i + r] = pack_a_row(out + r, height, a, g->a_col, g);
-#else
-            starts[i + r] = pack_a_row(out + r * words, 1, a, g->a_col, g);
+    for (isize i = 0; i < BYTES_BLOCK_ROWS; i++) starts[i] = 0;
+    for (; rows >= 4; rows -= 4, out += 4 * words, a += 4 * g->a_row) pack_a_quad(out, a, g);
 #endif
-        }
-    }
+    for (; rows > 0; rows--, out += words, a += g->a_row) *starts++ = pack_a_row(out, a, g);
 }
 
 // --- rows and panels -----------------------------------------------------------------------------
@@ -104,16 +155,18 @@ static void run_rows_of(const gemm_bytes *g, isize m0, isize rows, isize n0, isi
     const isize most = MOST_PANELS(rows);
     pack_a(a, starts, g, m0, rows);
     for (isize j = n0, panels; j < n1; j += panels * GEMM_NR) {
+        const int32_t *at = a;
         panels = n1 - j >= most * GEMM_NR ? most : 1;
         for (isize i = 0, height; i < rows; i += height) {
             height = tile_rows(rows - i);
             bytes_tile t = {
-                .a = a + i * words, .starts = starts + i,
+                .a = at, .starts = starts + i,
                 .b = g->packed + j / GEMM_NR * panel, .b_panel = panel,
                 .c = g->c + (m0 + i) * g->c_row + j, .c_row = g->c_row, .words = words,
             };
             if (n1 - j < GEMM_NR) run_edge(height, n1 - j, t, edge);
             else run_tile(height, panels, &t);
+            at += height * words;
         }
     }
 }

@@ -64,6 +64,6 @@ void run_pack_bytes(const machine *m, const pack_bytes_step *s) {
 EXPORT(aivm_bytes_group)
 int32_t aivm_bytes_group(void) { return BYTES_GROUP; }
 
-// Rows of A that a worker packs at a time: with the depth, they make its scratch (gemm_bytes.h).
-EXPORT(aivm_bytes_block_rows)
-int32_t aivm_bytes_block_rows(void) { return BYTES_BLOCK_ROWS; }
+// Rows of A in the scratch of a worker: with the depth, they make its size.
+EXPORT(aivm_bytes_scratch_rows)
+int32_t aivm_bytes_scratch_rows(void) { return BYTES_BLOCK_ROWS; }

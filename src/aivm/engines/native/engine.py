@@ -65,7 +65,7 @@ class NativeMachine:
             panel_columns=library.aivm_panel_columns(),
             matmul_scratch_bytes=library.aivm_matmul_scratch_bytes(),
             bytes_group=library.aivm_bytes_group(),
-            bytes_block_rows=library.aivm_bytes_block_rows(),
+            bytes_scratch_rows=library.aivm_bytes_scratch_rows(),
         )
 
     def reserve(self, size_bytes: int) -> int:

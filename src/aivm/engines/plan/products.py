@@ -19,7 +19,7 @@ class Target:
     panel_columns: int  # aivm_panel_columns
     matmul_scratch_bytes: int  # aivm_matmul_scratch_bytes
     bytes_group: int  # aivm_bytes_group
-    bytes_block_rows: int  # aivm_bytes_block_rows
+    bytes_scratch_rows: int  # aivm_bytes_scratch_rows
 
     def packed_words(self, k: int, n: int) -> int:
         """32-bit words of a packed f32 matrix of (k, n)."""
@@ -31,7 +31,7 @@ class Target:
 
     def byte_scratch_bytes(self, k: int) -> int:
         """Scratch of a worker of a product of bytes: `bytes_run` of gemm_bytes.h."""
-        rows = self.bytes_block_rows * (1 + self._groups(k))
+        rows = self.bytes_scratch_rows * (1 + self._groups(k))
         return 4 * (8 * self.panel_columns + rows)
 
     def _columns(self, n: int) -> int:

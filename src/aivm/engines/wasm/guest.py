@@ -52,7 +52,7 @@ class Guest:
             panel_columns=self._constant("aivm_panel_columns"),
             matmul_scratch_bytes=self._constant("aivm_matmul_scratch_bytes"),
             bytes_group=self._constant("aivm_bytes_group"),
-            bytes_block_rows=self._constant("aivm_bytes_block_rows"),
+            bytes_scratch_rows=self._constant("aivm_bytes_scratch_rows"),
         )
         self._start = self._end = 0
 

@@ -23,7 +23,7 @@ from aivm.isa import (
 )
 from aivm.numerics.dtypes import DType
 
-TARGET = Target(16, 4096, bytes_group=2, bytes_block_rows=64)
+TARGET = Target(16, 4096, bytes_group=2, bytes_scratch_rows=64)
 
 
 def f32(*shape: int) -> TensorType:
