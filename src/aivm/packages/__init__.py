@@ -12,11 +12,13 @@ from aivm.packages.manifest import (
     model_id,
     parse_manifest,
 )
+from aivm.packages.modules import ModuleEntry
 from aivm.packages.pack import pack_model
 from aivm.packages.package import Package, open_package
 from aivm.packages.writer import (
     Description,
     ExtraFile,
+    ModuleSource,
     PackageInfo,
     describe_package,
     write_package,
@@ -29,6 +31,8 @@ __all__ = [
     "FileEntry",
     "Interface",
     "Manifest",
+    "ModuleEntry",
+    "ModuleSource",
     "Package",
     "PackageInfo",
     "Port",

@@ -22,7 +22,8 @@ from aivm.commitments.cid import Cid, Codec
 from aivm.errors import MalformedAddress, MalformedPackage, NotFound, TooLarge
 from aivm.isa.instructions import TensorType
 from aivm.numerics.dtypes import DType
-from aivm.packages.paths import check_paths
+from aivm.packages.modules import ModuleEntry, check_modules, module_from_document
+from aivm.packages.paths import check_paths, check_unique
 from aivm.receipts.addresses import checked_address
 
 SCHEMA = "aivm.manifest.v1"
@@ -39,6 +40,7 @@ class Role(StrEnum):
     PROGRAM = "program"
     WEIGHTS = "weights"
     TOKENIZER = "tokenizer"
+    MODULE = "module"
     LICENSE = "license"
     CARD = "card"
     SOURCE = "source"
@@ -120,6 +122,7 @@ class Manifest:
     constants: tuple[ConstantEntry, ...]
     files: tuple[FileEntry, ...]
     supersedes: bytes | None = None
+    modules: tuple[ModuleEntry, ...] = ()
 
     def to_json(self) -> bytes:
         """The canonical bytes. Raises MalformedPackage or TooLarge if nobody could read them."""
@@ -206,29 +209,25 @@ def _strings(key: str, value: Any) -> Iterator[tuple[str, str]]:
 def _check_references(manifest: Manifest) -> None:
     check_paths(file.path for file in manifest.files)
     roles = {file.path: file.role for file in manifest.files}
-    _check_unique("entry name", (entry.name for entry in manifest.entries))
-    _check_unique("program", (entry.program.hex() for entry in manifest.entries))
-    _check_unique("constant", (constant.root.hex() for constant in manifest.constants))
+    check_unique("entry name", (entry.name for entry in manifest.entries))
+    check_unique("program", (entry.program.hex() for entry in manifest.entries))
+    check_unique("constant", (constant.root.hex() for constant in manifest.constants))
     for entry in manifest.entries:
         if roles.get(entry.path) is not Role.PROGRAM:
             raise MalformedPackage(f"entry {entry.name}: {entry.path!a} is no program file")
-        _check_unique(f"input name of {entry.name}", (port.name for port in entry.inputs))
-        _check_unique(f"output name of {entry.name}", (port.name for port in entry.outputs))
+        check_unique(f"input name of {entry.name}", (port.name for port in entry.inputs))
+        check_unique(f"output name of {entry.name}", (port.name for port in entry.outputs))
     for constant in manifest.constants:
         if roles.get(constant.file) is not Role.WEIGHTS:
             raise MalformedPackage(f"constant: {constant.file!a} is no weights file")
+    check_modules(manifest.modules, {file.path: file.sha256 for file in manifest.files})
+    for module in manifest.modules:
+        if roles[module.path] is not Role.MODULE:
+            raise MalformedPackage(f"module {module.name}: {module.path!a} is no module file")
     try:
         datetime.strptime(manifest.created, "%Y-%m-%dT%H:%M:%S%z")
     except ValueError:
         raise MalformedPackage(f"created: {manifest.created} is no date") from None
-
-
-def _check_unique(what: str, values: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise MalformedPackage(f"manifest: {what} {value!a} occurs twice")
-        seen.add(value)
 
 
 def _from_document(document: dict[str, Any]) -> Manifest:
@@ -255,6 +254,7 @@ def _from_document(document: dict[str, Any]) -> Manifest:
         ),
         files=tuple(_file(item) for item in document["files"]),
         supersedes=None if supersedes is None else _bytes32(supersedes),
+        modules=tuple(module_from_document(item) for item in document.get("modules", ())),
     )
 
 
@@ -303,6 +303,8 @@ def _to_document(manifest: Manifest) -> dict[str, Any]:
         ],
         "files": [_file_document(file) for file in manifest.files],
     }
+    if manifest.modules:
+        document["modules"] = [module.to_document() for module in manifest.modules]
     if manifest.supersedes is not None:
         document["supersedes"] = f"0x{manifest.supersedes.hex()}"
     return document

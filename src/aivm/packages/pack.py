@@ -19,7 +19,7 @@ from aivm.compiler import (
 from aivm.errors import BadInput
 from aivm.isa.instructions import TensorType
 from aivm.packages.manifest import Dimension, Interface
-from aivm.packages.writer import Description, ExtraFile, PackageInfo, write_package
+from aivm.packages.writer import Description, ExtraFile, ModuleSource, PackageInfo, write_package
 from aivm.receipts import Signer
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -43,6 +43,7 @@ def pack_model(
     supersedes: bytes | None = None,
     bindings: Mapping[str, Array] = MappingProxyType({}),
     extra_files: Sequence[ExtraFile] = (),
+    modules: Sequence[ModuleSource] = (),
 ) -> PackageInfo:
     """Compiles `model` for each set of input shapes and writes the package.
 
@@ -77,7 +78,7 @@ def pack_model(
         task=task,
         supersedes=supersedes,
     )
-    return write_package(out_dir, about, entries, signer, extra_files)
+    return write_package(out_dir, about, entries, signer, extra_files, modules)
 
 
 def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:

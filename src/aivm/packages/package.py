@@ -11,8 +11,9 @@ records and root, each constant's tensor root. A package that lies is refused as
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from aivm.errors import (
     BadSignature,
     MalformedPackage,
     MalformedProgram,
+    ModuleFailed,
     NotFound,
     TamperedContent,
     TooLarge,
@@ -30,6 +32,7 @@ from aivm.isa.gas import gas_units
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Constant, Program
 from aivm.isa.records import decode
+from aivm.modules import Module, Tensor
 from aivm.packages import files
 from aivm.packages.envelope import MAX_ENVELOPE_BYTES, verify_envelope
 from aivm.packages.manifest import (
@@ -41,10 +44,32 @@ from aivm.packages.manifest import (
     model_id,
     parse_manifest,
 )
+from aivm.packages.modules import ModuleEntry, load_code
 from aivm.packages.paths import MANIFEST, SIGNATURE
 from aivm.packages.safetensors import SafeTensors
+from aivm.receipts import Stage, StageRole
 
 _THREADS = min(8, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class LoadedModule:
+    """A module of a package: its entry, how receipts name it, its code, and its files of data."""
+
+    entry: ModuleEntry
+    stage: Stage
+    code: Module
+    data: tuple[Tensor, ...]
+
+    def run(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What it makes of a job's tensors, by name. Raises ModuleFailed, OutOfFuel, TooLarge."""
+        outputs = self.code.run([*self.data, *inputs]).outputs
+        if len(outputs) != len(self.entry.outputs):
+            raise ModuleFailed(
+                f"module {self.entry.name} gave {len(outputs)} tensors,"
+                f" its package says {len(self.entry.outputs)}"
+            )
+        return dict(zip(self.entry.outputs, outputs, strict=True))
 
 
 class Package:
@@ -66,6 +91,7 @@ class Package:
         self.model_id = model
         self._programs = programs
         self._constants = constants
+        self._modules: dict[str, LoadedModule] = {}
 
     def program(self, entry: str) -> Program:
         """The program of an entry. Raises NotFound if there is none of that name."""
@@ -74,6 +100,26 @@ class Package:
     def constants(self, entry: str) -> tuple[Array, ...]:
         """The constants of an entry's program, in its order; read-only views of the weights."""
         return tuple(self._constants[constant.root] for constant in self.program(entry).constants)
+
+    def module(self, *roles: StageRole) -> LoadedModule | None:
+        """The package's module of one of these roles, ready to run; None if it has none.
+
+        Raises MalformedModule, TooLarge, TamperedContent.
+        """
+        for entry in self.manifest.modules:
+            if entry.role in roles:
+                return self._load_module(entry)
+        return None
+
+    def _load_module(self, entry: ModuleEntry) -> LoadedModule:
+        loaded = self._modules.get(entry.name)
+        if loaded is None:
+            data = tuple(Tensor.of_bytes(self.read(path)) for path in entry.data)
+            digests = {file.path: file.sha256 for file in self.manifest.files}
+            code = load_code(entry, self.read(entry.path))
+            loaded = LoadedModule(entry, entry.stage(digests), code, data)
+            self._modules[entry.name] = loaded
+        return loaded
 
     def file(self, path: str) -> Path:
         """Where a file that the manifest lists lies on disk. Raises NotFound."""
