@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from aivm import host
+from aivm.cli.modules import module_options, modules_of
 from aivm.cli.options import ask_password, network_options, output_options
 from aivm.cli.output import Output
 from aivm.cli.tensors import read_inputs
@@ -37,6 +38,7 @@ _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 )
 @click.option("--bind", multiple=True, help="NAME=FILE.npy: fix an input to a constant.")
 @click.option("--file", "files", multiple=True, help="ROLE=PATH: tokenizer, license, card, other.")
+@module_options
 @click.option("--description", default="", help="One sentence about the model.")
 @click.option("--task", default="", help="What it is for, for example text-embedding.")
 @network_options
@@ -57,6 +59,7 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
         ExtraFile(path=path.name, source=path, role=Role(role))
         for role, path in map(_file, options["files"])
     ]
+    modules, data = modules_of(options)
     signer = open_account(settings, ask_password)
     with output.working(f"compiling {model.name} and signing its manifest"):
         info = pack_model(
@@ -71,7 +74,8 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
             description=options["description"],
             task=options["task"],
             bindings=bindings,
-            extra_files=extra,
+            extra_files=[*extra, *data],
+            modules=modules,
         )
     table = Table(box=None, pad_edge=False, title=f"{info.manifest.name} {info.manifest.version}")
     for heading in ("program", "gas units", "root"):

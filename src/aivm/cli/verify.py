@@ -30,7 +30,8 @@ from aivm.receipts import (
 @click.argument("receipt", type=click.Path(path_type=Path))
 @click.option("--model", help="The .onnx file, package folder or owner/name it is about.")
 @click.option("--input", "sources", multiple=True, help="FILE.npz, or NAME=FILE.npy; repeatable.")
-@click.option("--text", help="The sentence, for a model that carries a tokenizer.")
+@click.option("--text", help="The sentence, for a model that carries a tokeniser.")
+@click.option("--max-tokens", type=int, help="What the text was cut to.")
 @click.option("--hot-key", help="The provider's registered key, to check the signature against.")
 @engine_option
 @threads_option
@@ -76,8 +77,9 @@ def _re_execute(
     options: dict[str, Any],
 ) -> Verdict:
     from aivm.client.audit import audit
+    from aivm.client.jobs import audit_job, job_inputs
     from aivm.client.local import load
-    from aivm.market.text import encode_text
+    from aivm.market.text import encode_text, text_tensors
     from aivm.packages import open_package
 
     source: Any = model
@@ -85,10 +87,19 @@ def _re_execute(
     if not is_here(model):
         source, registered, domain = asyncio.run(_from_network(signed, model, options["settings"]))
         hot_key = hot_key or registered
-    if text is not None:
-        inputs = encode_text(open_package(Path(model)) if source is model else source, text)
-    loaded = load(source, engine=options["engine"], threads=options["threads"])
-    return audit(signed, loaded, inputs, hot_key=hot_key, domain=domain)
+    if source is model and (text is not None or signed.pipeline is not None):
+        source = open_package(Path(model))
+    with load(source, engine=options["engine"], threads=options["threads"]) as loaded:
+        if signed.pipeline is not None:
+            given = (
+                job_inputs(source, inputs)
+                if text is None
+                else text_tensors(text, options["max_tokens"])
+            )
+            return audit_job(signed, loaded, source, given, hot_key=hot_key, domain=domain)
+        if text is not None:
+            inputs = encode_text(source, text, options["max_tokens"])
+        return audit(signed, loaded, inputs, hot_key=hot_key, domain=domain)
 
 
 async def _from_network(

@@ -21,6 +21,7 @@ from aivm.packages.writer import (
     ModuleSource,
     PackageInfo,
     describe_package,
+    wordpiece_module,
     write_package,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "open_package",
     "pack_model",
     "parse_manifest",
+    "wordpiece_module",
     "write_package",
 ]

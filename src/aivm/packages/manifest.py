@@ -8,7 +8,7 @@ without the other files has then been checked: canonical bytes, the published JS
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum

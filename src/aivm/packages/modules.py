@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aivm.errors import BadInput, MalformedPackage
-from aivm.modules import Limits, Module
+from aivm.errors import BadInput, MalformedPackage, ModuleFailed
+from aivm.modules import Limits, Module, Tensor
 from aivm.packages.paths import check_unique
 from aivm.receipts import ModuleInterface, Stage, StageRole
 
@@ -74,7 +74,7 @@ class ModuleEntry:
 
 
 def module_from_document(item: Mapping[str, Any]) -> ModuleEntry:
-    """Reads an entry that fits the schema. Raises MalformedPackage for what the schema cannot say."""
+    """Reads an entry that fits the schema. Raises MalformedPackage for what that cannot say."""
     try:
         limits = Limits(item["fuel"], item["memory_bytes"])
     except BadInput as problem:
@@ -128,3 +128,23 @@ def _check_module(module: ModuleEntry, digests: Mapping[str, bytes]) -> None:
 def load_code(entry: ModuleEntry, wasm: bytes) -> Module:
     """The module, ready to run. Raises MalformedModule, TooLarge."""
     return Module(wasm, entry.entry, entry.limits)
+
+
+@dataclass(frozen=True)
+class LoadedModule:
+    """A module of a package: its entry, how receipts name it, its code, and its files of data."""
+
+    entry: ModuleEntry
+    stage: Stage
+    code: Module
+    data: tuple[Tensor, ...]
+
+    def run(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What it makes of a job's tensors, by name. Raises ModuleFailed, OutOfFuel, TooLarge."""
+        outputs = self.code.run([*self.data, *inputs]).outputs
+        if len(outputs) != len(self.entry.outputs):
+            raise ModuleFailed(
+                f"module {self.entry.name} gave {len(outputs)} tensors,"
+                f" its package says {len(self.entry.outputs)}"
+            )
+        return dict(zip(self.entry.outputs, outputs, strict=True))

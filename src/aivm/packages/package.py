@@ -11,9 +11,8 @@ records and root, each constant's tensor root. A package that lies is refused as
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from aivm.errors import (
     BadSignature,
     MalformedPackage,
     MalformedProgram,
-    ModuleFailed,
     NotFound,
     TamperedContent,
     TooLarge,
@@ -32,7 +30,7 @@ from aivm.isa.gas import gas_units
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Constant, Program
 from aivm.isa.records import decode
-from aivm.modules import Module, Tensor
+from aivm.modules import Tensor
 from aivm.packages import files
 from aivm.packages.envelope import MAX_ENVELOPE_BYTES, verify_envelope
 from aivm.packages.manifest import (
@@ -44,32 +42,12 @@ from aivm.packages.manifest import (
     model_id,
     parse_manifest,
 )
-from aivm.packages.modules import ModuleEntry, load_code
+from aivm.packages.modules import LoadedModule, ModuleEntry, load_code
 from aivm.packages.paths import MANIFEST, SIGNATURE
 from aivm.packages.safetensors import SafeTensors
-from aivm.receipts import Stage, StageRole
+from aivm.receipts import StageRole
 
 _THREADS = min(8, os.cpu_count() or 1)
-
-
-@dataclass(frozen=True)
-class LoadedModule:
-    """A module of a package: its entry, how receipts name it, its code, and its files of data."""
-
-    entry: ModuleEntry
-    stage: Stage
-    code: Module
-    data: tuple[Tensor, ...]
-
-    def run(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
-        """What it makes of a job's tensors, by name. Raises ModuleFailed, OutOfFuel, TooLarge."""
-        outputs = self.code.run([*self.data, *inputs]).outputs
-        if len(outputs) != len(self.entry.outputs):
-            raise ModuleFailed(
-                f"module {self.entry.name} gave {len(outputs)} tensors,"
-                f" its package says {len(self.entry.outputs)}"
-            )
-        return dict(zip(self.entry.outputs, outputs, strict=True))
 
 
 class Package:

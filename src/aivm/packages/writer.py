@@ -21,7 +21,7 @@ from aivm.errors import BadInput, MalformedPackage
 from aivm.isa.gas import gas_units
 from aivm.isa.program import NUMERICS_VERSION
 from aivm.isa.records import encode
-from aivm.modules import DEFAULT_LIMITS, Limits
+from aivm.modules import DEFAULT_LIMITS, Limits, shipped
 from aivm.packages import files
 from aivm.packages.envelope import sign_manifest
 from aivm.packages.manifest import (
@@ -35,7 +35,7 @@ from aivm.packages.manifest import (
     manifest_cid,
     model_id,
 )
-from aivm.packages.modules import ModuleEntry, load_code
+from aivm.packages.modules import TEXT, ModuleEntry, load_code
 from aivm.packages.package import open_package
 from aivm.packages.paths import MANIFEST, SIGNATURE, check_path
 from aivm.packages.resources import memory_bytes
@@ -81,6 +81,19 @@ class ModuleSource:
     data: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+
+
+def wordpiece_module(vocabulary: str) -> ModuleSource:
+    """The shipped tokeniser of BERT's uncased models, over the package's file `vocabulary`."""
+    return ModuleSource(
+        name="wordpiece",
+        role=StageRole.TOKENIZER,
+        wasm=shipped.wordpiece(),
+        entry=shipped.WORDPIECE_ENTRY,
+        data=(vocabulary,),
+        inputs=(TEXT, "max_tokens"),
+        outputs=("input_ids", "attention_mask", "token_type_ids"),
+    )
 
 
 @dataclass(frozen=True)
