@@ -5,6 +5,7 @@ from aivm.compiler.lowering import (
     caching,
     comparison,
     constants,
+    control,
     convolution,
     indexing,
     joining,
@@ -15,6 +16,7 @@ from aivm.compiler.lowering import (
     recurrent,
     reduction,
     resizing,
+    sequences,
     shapes,
     structure,
 )
@@ -24,6 +26,7 @@ MODULES = (
     caching,
     comparison,
     constants,
+    control,
     convolution,
     indexing,
     joining,
@@ -34,6 +37,7 @@ MODULES = (
     recurrent,
     reduction,
     resizing,
+    sequences,
     shapes,
     structure,
 )
