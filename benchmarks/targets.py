@@ -23,6 +23,8 @@ PROGRAMS = {
     "P8": "trust",
     "P12": "first_inference",
     "P13": "storage",
+    "C1": "conformance",
+    "C2": "conformance",
     "C3": "accuracy",
 }
 
