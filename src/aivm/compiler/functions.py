@@ -11,8 +11,8 @@ from typing import Any
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto
 
-from aivm.compiler.tensors import DTYPE_OF_ONNX
 from aivm.compiler.refusals import Unsupported
+from aivm.compiler.tensors import DTYPE_OF_ONNX
 from aivm.compiler.values import DoubleTensor, Entity, Maybe, TensorList
 
 FunctionKey = tuple[str, str, str]

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from aivm.compiler.functions import FunctionKey, domain_of, subgraphs
-from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.order import sort_nodes
+from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import DOMAINS
 from aivm.compiler.tensors import (
     NO_FILES,

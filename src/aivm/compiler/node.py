@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, TensorProto
 
@@ -14,6 +15,7 @@ from aivm.compiler.builder import Builder
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.tensors import NO_FILES, Files
 from aivm.compiler.values import Entity, TensorList, Value, described
+from aivm.numerics.dtypes import DType
 
 SubgraphLowering = Callable[[GraphProto, Sequence[Entity]], list[Entity]]
 
@@ -76,6 +78,15 @@ class Node:
                 change="Make it a constant, or bind the model input that it comes from "
                 "(`bindings`) to a fixed value.",
             )
+        return array
+
+    def known_numbers(self, position: int) -> Array:
+        """The elements of a known operand as numpy numbers, also those of F16 and BF16."""
+        array, dtype = self.known(position), self.input(position).dtype
+        if dtype is DType.F16:
+            return array.view(np.float16)
+        if dtype is DType.BF16:
+            return (array.astype(np.uint32) << 16).view(np.float32)
         return array
 
     def known_integers(self, position: int) -> list[int]:

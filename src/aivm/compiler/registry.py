@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 Rule = Callable[["Node"], Entity | Sequence[Entity | None]]
 
-# The range of versions of the default domain that the rules were written for. A newer ONNX package
+# The range of versions of the default domain that the rules were written for. Rules for versions of
+# operators older than 7 are there where the operator has not changed since. A newer ONNX package
 # may know more versions; they are refused until somebody has read what changed in them.
-OLDEST_OPSET = 7
+OLDEST_OPSET = 1
 NEWEST_OPSET = 28
 # Every domain that has rules, with the range of its versions.
 DOMAINS = {

@@ -39,7 +39,7 @@ Raises `Unsupported` where there is none.
 """
 
 
-def NO_FILES(location: str) -> memoryview:  # noqa: N802 - a constant of type Files
+def NO_FILES(location: str) -> memoryview:
     """Refuses: the model was given as bytes, without a folder."""
     raise Unsupported(
         f"its elements are in another file, {location!r}",

@@ -28,7 +28,7 @@ from aivm.compiler.order import names_used
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import CONTRIBUTED, Rule, find_rule
 from aivm.compiler.tensors import NO_FILES, Files
-from aivm.compiler.values import DoubleTensor, Entity, Value, described
+from aivm.compiler.values import DoubleTensor, Entity, described
 from aivm.errors import MalformedModel, UnsupportedModel
 
 Scope = ChainMap[str, Entity]
@@ -159,7 +159,9 @@ class Translator:
         self, function: FunctionProto, caller: NodeProto, inputs: Sequence[Entity | None]
     ) -> list[Entity | None]:
         """The results of a function body in place of the node that calls it."""
-        opsets = {domain_of(entry.domain): entry.version for entry in function.opset_import}
+        # Some bodies leave out domains that they use: those are in force where they are called.
+        own = {domain_of(entry.domain): entry.version for entry in function.opset_import}
+        opsets = {**self.opsets, **own}
         inner = replace(self._deeper(), opsets=opsets)
         scope: Scope = ChainMap()
         for name, value in zip(function.input, inputs, strict=False):

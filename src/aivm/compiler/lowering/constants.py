@@ -84,16 +84,17 @@ def number_range(node: Node) -> Value:
         raise Malformed("the step of Range is zero")
     count = max(0, ceil((limit - start) / delta))
     counted = dtype if dtype is DType.I32 else DType.I64
-    if dtype is not DType.F32:
+    if not dtype.is_float:
         line = node.build.iota(counted, (count,), 0, start=int(start), step=int(delta))
         return node.build.cast(line, dtype)
     places = node.build.cast(node.build.iota(counted, (count,), 0), DType.F32)
     steps = node.build.map(Function.MUL, places, node.build.scalar(float(delta), DType.F32))
-    return node.build.map(Function.ADD, steps, node.build.scalar(float(start), DType.F32))
+    line = node.build.map(Function.ADD, steps, node.build.scalar(float(start), DType.F32))
+    return node.build.cast(line, dtype)
 
 
 def _known_number(node: Node, position: int) -> Fraction:
-    array = node.known(position)
+    array = node.known_numbers(position)
     if array.size != 1 or array.dtype.kind not in "iuf":
         raise Malformed("the operands of Range must be scalars")
     number = array.reshape(-1)[0].item()

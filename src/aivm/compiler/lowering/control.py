@@ -111,8 +111,10 @@ def loop(node: Node) -> Sequence[Entity | None]:
     for trip in count():
         if trip == trips or (running is not None and _decided(running) is False):
             break
+        if trip == MAX_ROUNDS:
+            raise Unsupported(f"it runs more than {MAX_ROUNDS} times")
         unsure = running if running is not None and running.array is None else None
-        _check_unsure(node, unsure, trips, any(node.wanted[len(carried) :]))
+        _check_unsure(unsure, trips, any(node.wanted[len(carried) :]))
         with node.build.guarded(unsure):
             results = _round(node, body, trip, unsure, carried)
             following = _truth(node, results[0])
@@ -139,11 +141,13 @@ def _trips(node: Node) -> int | None:
     return max(0, int(limit.reshape(-1)[0]))
 
 
+# Each round is a copy of the body.
+MAX_ROUNDS = 10_000
 # Rounds that may turn out not to be taken are computed all the same.
 _MAX_UNSURE_ROUNDS = 1024
 
 
-def _check_unsure(node: Node, unsure: Value | None, trips: int | None, scans: bool) -> None:
+def _check_unsure(unsure: Value | None, trips: int | None, scans: bool) -> None:
     if unsure is None:
         return
     if trips is None or trips > _MAX_UNSURE_ROUNDS:
@@ -287,7 +291,9 @@ def _scanned(
 def _line(build: Builder, value: Value, axis: int, reverse: bool) -> list[Value]:
     """The places along an axis, one after the other, without that axis."""
     places = range(value.shape[axis])
-    return [_place(build, value, axis, place) for place in (reversed(places) if reverse else places)]
+    return [
+        _place(build, value, axis, place) for place in (reversed(places) if reverse else places)
+    ]
 
 
 def _place(build: Builder, value: Value, axis: int, place: int) -> Value:

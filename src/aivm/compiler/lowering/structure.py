@@ -24,11 +24,17 @@ def identity(node: Node) -> Entity:
 def dropout(node: Node) -> Sequence[Value | None]:
     """At inference nothing is dropped: the mask, where somebody wants it, is all true."""
     value = node.input(0)
-    if node.optional(2) is not None and node.known(2).any():
-        raise Unsupported("Dropout in training mode", change="Export the model for inference.")
+    if node.optional(2) is not None and node.known(2).any() and _ratio(node):
+        raise Unsupported(
+            "what Dropout drops in training mode is random, and ONNX does not define the numbers",
+            change="Export the model for inference.",
+        )
     if not node.wants(1):
         return [value, None]
-    mask_dtype = DType.BOOL if node.version >= 10 else value.dtype
-    if mask_dtype is not DType.BOOL:
-        raise Unsupported("the mask of Dropout before version 10 cannot be computed")
-    return [value, node.build.fill(checked_type(DType.BOOL, value.shape), 1)]
+    mask = node.build.fill(checked_type(DType.BOOL, value.shape), 1)
+    return [value, mask if node.version >= 10 else node.build.cast(mask, value.dtype)]
+
+
+def _ratio(node: Node) -> float:
+    """The share of elements that training drops."""
+    return float(node.known_numbers(1)) if node.optional(1) is not None else 0.5
