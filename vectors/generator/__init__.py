@@ -1,1 +1,0 @@
-"""Makes the published vectors from the executable specification; see vectors/README.md."""
