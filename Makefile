@@ -54,14 +54,15 @@ test-nightly: $(STAMP)-test contracts/node_modules
 
 check: $(STAMP)-dev kernels-check modules-check contracts-check
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/ruff format --check src tests benchmarks kernels modules contracts/*.py docs/*.py examples
-	$(BIN)/ruff check src tests benchmarks kernels modules contracts/*.py docs/*.py examples
+	$(BIN)/python vectors/generate.py --check
+	$(BIN)/ruff format --check src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/ruff check src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP)-dev
-	$(BIN)/ruff format src tests benchmarks kernels modules contracts/*.py docs/*.py examples
-	$(BIN)/ruff check --fix src tests benchmarks kernels modules contracts/*.py docs/*.py examples
+	$(BIN)/ruff format src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/ruff check --fix src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
 
 # --- generated artifacts: rebuilt and compared -----------------------------------------------------
 

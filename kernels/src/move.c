@@ -85,66 +85,75 @@ void run_copy(const machine *m, const copy_step *s) {
 
 // --- walks that may leave the source ------------------------------------------------------------
 
-INLINE isize floor_div(isize a, isize b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+// Origins and steps reach up to 2**62, far beyond any memory: coordinates have 64 bits everywhere.
+typedef int64_t place;
+
+INLINE place floor_div(place a, place b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 // Where along the innermost dimension the walk is inside its axis: [*first, *last) of n steps.
-static void inside(isize at, isize step, isize bound, isize n, isize *first, isize *last) {
+static void inside(place at, place step, place bound, isize n, isize *first, isize *last) {
+    place enter = 0, leave = 0;
     if (step == 0) {
-        *first = 0;
-        *last = at >= 0 && at < bound ? n : 0;
-        return;
-    }
-    if (step > 0) {
-        *first = at >= 0 ? 0 : floor_div(step - 1 - at, step);
-        *last = at >= bound ? 0 : floor_div(bound - 1 - at, step) + 1;
+        leave = at >= 0 && at < bound ? n : 0;
+    } else if (step > 0) {
+        enter = at >= 0 ? 0 : floor_div(step - 1 - at, step);
+        leave = at >= bound ? 0 : floor_div(bound - 1 - at, step) + 1;
     } else {
-        *first = at < bound ? 0 : floor_div(at - bound - step, -step);
-        *last = at < 0 ? 0 : floor_div(at, -step) + 1;
+        enter = at < bound ? 0 : floor_div(at - bound - step, -step);
+        leave = at < 0 ? 0 : floor_div(at, -step) + 1;
     }
-    *first = smaller(*first, n);
-    *last = smaller(*last, n);
+    *first = (isize)(enter < n ? enter : n);
+    *last = (isize)(leave < n ? leave : n);
     if (*last < *first) *last = *first;
 }
 
 // One run along the innermost dimension, which starts at coordinates `at`.
-static void walk_run(const move_step *s, const isize *at, char *target) {
+static void walk_run(const move_step *s, const place *at, char *target) {
     isize d = (isize)s->rank - 1, bytes = (isize)s->element, n = (isize)s->sizes[d];
-    isize walked = (isize)s->axes[d], first = 0, last = n, step = 0;
-    const char *source = (const char *)(intptr_t)s->source;
+    isize walked = (isize)s->axes[d], first = 0, last = n;
     for (isize a = 0; a < (isize)s->axis_count; a++) {
         if (a == walked) {
-            inside(at[a], (isize)s->steps[d], (isize)s->bounds[a], n, &first, &last);
-            step = (isize)s->steps[d] * (isize)s->strides[a];
-        } else if (at[a] < 0 || at[a] >= (isize)s->bounds[a]) {
+            inside(at[a], s->steps[d], s->bounds[a], n, &first, &last);
+        } else if (at[a] < 0 || at[a] >= s->bounds[a]) {
             first = last = 0;
             break;
         }
-        source += at[a] * (isize)s->strides[a];
+    }
+    const char *source = (const char *)(intptr_t)s->source;
+    isize step = 0;
+    if (first < last) {  // only now is every product known to stay inside the source
+        for (isize a = 0; a < (isize)s->axis_count; a++) {
+            place from = at[a] + (a == walked ? first * s->steps[d] : 0);
+            source += (isize)from * (isize)s->strides[a];
+        }
+        // One element has no next one, however far a step would lead.
+        if (walked >= 0 && last - first > 1) step = (isize)s->steps[d] * (isize)s->strides[walked];
     }
     const char *fill = (const char *)&s->fill;
     copy_run(bytes, target, bytes, fill, 0, first);
     if (first < last)
-        copy_run(bytes, target + first * bytes, bytes, source + first * step, step, last - first);
+        copy_run(bytes, target + first * bytes, bytes, source, step, last - first);
     copy_run(bytes, target + last * bytes, bytes, fill, 0, n - last);
 }
 
 void run_move(const machine *m, const move_step *s) {
     isize rank = (isize)s->rank, n = (isize)s->sizes[rank - 1], runs = 1, first, last;
-    isize index[AIVM_AXES], at[AIVM_AXES];
+    isize index[AIVM_AXES];
+    place at[AIVM_AXES];
     for (isize d = 0; d < rank - 1; d++) runs *= (isize)s->sizes[d];
     share(m, runs, &first, &last);
-    for (isize a = 0; a < (isize)s->axis_count; a++) at[a] = (isize)s->origins[a];
+    for (isize a = 0; a < (isize)s->axis_count; a++) at[a] = s->origins[a];
     for (isize d = rank - 2, rest = first; d >= 0; d--) {
         index[d] = rest % (isize)s->sizes[d];
         rest /= (isize)s->sizes[d];
-        if (s->axes[d] >= 0) at[s->axes[d]] += index[d] * (isize)s->steps[d];
+        if (s->axes[d] >= 0) at[s->axes[d]] += index[d] * s->steps[d];
     }
     for (isize run = first; run < last; run++) {
         walk_run(s, at, (char *)(intptr_t)s->target + run * n * (isize)s->element);
         for (isize d = rank - 2; d >= 0; d--) {
             isize size = (isize)s->sizes[d], a = (isize)s->axes[d];
             int wraps = ++index[d] == size;
-            if (a >= 0) at[a] += (wraps ? 1 - size : 1) * (isize)s->steps[d];
+            if (a >= 0) at[a] += (wraps ? 1 - size : 1) * s->steps[d];
             if (!wraps) break;
             index[d] = 0;
         }

@@ -25,7 +25,9 @@ from aivm.errors import BadInput, NotFound
 @click.command()
 @click.argument("model")
 @click.option("--input", "sources", multiple=True, help="FILE.npz, or NAME=FILE.npy; repeatable.")
-@click.option("--text", help="A sentence, for a model that carries a tokenizer.")
+@click.option("--text", help="A sentence, for a model that carries a tokeniser.")
+@click.option("--max-tokens", type=int, help="Cut the text to so many tokens.")
+@click.option("--modules", is_flag=True, help="Give --input to the package's modules.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write all outputs to this .npz.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write the receipt to this file.")
 @click.option("--provider", help="Address of the provider to use, instead of the cheapest.")
@@ -53,11 +55,13 @@ def run(
     inputs = read_inputs(sources)
     if bool(sources) == (text is not None):
         raise BadInput("give the inputs either as --input or as --text")
+    if options["modules"] and not is_here(model):
+        raise BadInput("--modules is for packages on this machine", hint="Fetch it: aivm pull.")
     for path in (output, receipt):  # before anything is paid for
         if path is not None and not path.absolute().parent.is_dir():
             raise NotFound(f"no folder {path.parent} to write {path.name} to")
     ran = (
-        _run_here(model, inputs, text, receipt, options)
+        _run_here(output_to, model, inputs, text, receipt, options)
         if is_here(model)
         else _run_there(output_to, model, inputs, text, receipt, options)
     )
@@ -67,7 +71,8 @@ def run(
     output_to.data(as_table(ran.outputs), document, brief=ran.document["job"])
     if receipt is not None:
         paths = shlex.join([str(receipt), "--model", model])
-        output_to.hint(f"aivm verify {paths} --input ...")
+        how = "--input" if text is None else "--text"
+        output_to.hint(f"aivm verify {paths} {how} ...")
 
 
 @dataclass(frozen=True)
@@ -79,21 +84,58 @@ class Ran:
 
 
 def _run_here(
-    model: str, inputs: dict[str, Array], text: str | None, receipt_to: Path | None, options: Any
+    output_to: Output,
+    model: str,
+    inputs: dict[str, Array],
+    text: str | None,
+    receipt_to: Path | None,
+    options: Any,
 ) -> Ran:
     from aivm.client.local import load
-    from aivm.market.text import encode_text
-    from aivm.packages import open_package
     from aivm.receipts import ZERO_ADDRESS, Domain, SignedReceipt
 
-    loaded = load(model, engine=options["engine"], threads=options["threads"])
-    if text is not None:
-        inputs = encode_text(open_package(Path(model)), text)
-    outputs, receipt = loaded.run_with_receipt(inputs)
+    if text is not None or options["modules"]:
+        return _run_job(output_to, model, inputs, text, receipt_to, options)
+    with load(model, engine=options["engine"], threads=options["threads"]) as loaded:
+        outputs, receipt = loaded.run_with_receipt(inputs)
     if receipt_to is not None:
         write_file(receipt_to, SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None).to_json())
     document = {"engine": options["engine"], "job": receipt.job.hex(), "provider": None}
     return Ran(outputs, document)
+
+
+def _run_job(
+    output_to: Output,
+    model: str,
+    inputs: dict[str, Array],
+    text: str | None,
+    receipt_to: Path | None,
+    options: Any,
+) -> Ran:
+    """A run through the package's modules."""
+    from aivm.client.jobs import job_inputs, run_job
+    from aivm.client.local import load
+    from aivm.market.text import text_tensors
+    from aivm.packages import open_package
+    from aivm.receipts import ARBITRATED
+
+    package = open_package(Path(model))
+    given = (
+        job_inputs(package, inputs) if text is None else text_tensors(text, options["max_tokens"])
+    )
+    with load(package, engine=options["engine"], threads=options["threads"]) as loaded:
+        job = run_job(loaded, package, given)
+    signed = job.receipt()
+    if receipt_to is not None:
+        write_file(receipt_to, signed.to_json())
+    output_to.note(f"[dim]Modules: {job.pipeline}; {ARBITRATED}.[/dim]")
+    document = {
+        "engine": options["engine"],
+        "job": signed.receipt.job.hex(),
+        "provider": None,
+        "pipeline": job.pipeline.to_document(),
+    }
+    return Ran(job.named_outputs, document)
 
 
 def _run_there(
@@ -112,7 +154,7 @@ def _run_there(
     with Client(settings, account=account, engine=options["engine"]) as client:
         with output_to.working(f"asking a provider of {model}"):
             if text is not None:
-                inputs = client.encode(model, text)
+                inputs = client.encode(model, text, options["max_tokens"])
             found = client.infer(
                 model, inputs, provider=options["provider"], max_price=options["max_price"]
             )

@@ -30,7 +30,8 @@ from aivm.receipts import (
 @click.argument("receipt", type=click.Path(path_type=Path))
 @click.option("--model", help="The .onnx file, package folder or owner/name it is about.")
 @click.option("--input", "sources", multiple=True, help="FILE.npz, or NAME=FILE.npy; repeatable.")
-@click.option("--text", help="The sentence, for a model that carries a tokenizer.")
+@click.option("--text", help="The sentence, for a model that carries a tokeniser.")
+@click.option("--max-tokens", type=int, help="What the text was cut to.")
 @click.option("--hot-key", help="The provider's registered key, to check the signature against.")
 @engine_option
 @threads_option
@@ -47,9 +48,8 @@ def verify(
 ) -> int:
     """Check RECEIPT: form, signature and job id; with --model and --input, re-execute it.
 
-    The inputs of a generation are what `aivm generate --inputs` wrote. A model given as owner/name
-    is fetched from the network, which then also says whether the signing key was the provider's.
-    Exit status 0: every check held; 3: a check failed.
+    A model given as owner/name is fetched from the network, which then also says whether the
+    signing key was the provider's. Exit status 0: every check held; 3: a check failed.
     """
     if not receipt.is_file():
         raise NotFound(f"no file {receipt}")
@@ -76,25 +76,30 @@ def _re_execute(
     hot_key: str | None,
     options: dict[str, Any],
 ) -> Verdict:
-    from aivm.client.audit import audit, audit_generation
+    from aivm.client.audit import audit
+    from aivm.client.jobs import audit_job, job_inputs
     from aivm.client.local import load
-    from aivm.client.session import open_session
-    from aivm.market.text import encode_text
+    from aivm.market.text import encode_text, text_tensors
     from aivm.packages import open_package
-    from aivm.sessions.request import TENSOR_NAMES
 
     source: Any = model
     domain = None
     if not is_here(model):
         source, registered, domain = asyncio.run(_from_network(signed, model, options["settings"]))
         hot_key = hot_key or registered
-    if set(inputs) == set(TENSOR_NAMES):
-        with open_session(source, engine=options["engine"], threads=options["threads"]) as session:
-            return audit_generation(signed, session, inputs, hot_key=hot_key, domain=domain)
-    if text is not None:
-        inputs = encode_text(open_package(Path(model)) if source is model else source, text)
-    loaded = load(source, engine=options["engine"], threads=options["threads"])
-    return audit(signed, loaded, inputs, hot_key=hot_key, domain=domain)
+    if source is model and (text is not None or signed.pipeline is not None):
+        source = open_package(Path(model))
+    with load(source, engine=options["engine"], threads=options["threads"]) as loaded:
+        if signed.pipeline is not None:
+            given = (
+                job_inputs(source, inputs)
+                if text is None
+                else text_tensors(text, options["max_tokens"])
+            )
+            return audit_job(signed, loaded, source, given, hot_key=hot_key, domain=domain)
+        if text is not None:
+            inputs = encode_text(source, text, options["max_tokens"])
+        return audit(signed, loaded, inputs, hot_key=hot_key, domain=domain)
 
 
 async def _from_network(

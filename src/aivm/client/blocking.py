@@ -49,9 +49,9 @@ class Client:
         """See `AsyncClient.infer`."""
         return self._wait(self._client.infer(model, inputs, **options))
 
-    def encode(self, model: str, text: str) -> dict[str, Array]:
+    def encode(self, model: str, text: str, max_tokens: int | None = None) -> dict[str, Array]:
         """See `AsyncClient.encode`."""
-        return self._wait(self._client.encode(model, text))
+        return self._wait(self._client.encode(model, text, max_tokens))
 
     def audit(self, inference: Inference) -> Verdict:
         """See `AsyncClient.audit`."""

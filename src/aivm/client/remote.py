@@ -66,9 +66,15 @@ class AsyncClient:
         """Buy one run; see `Buyer.infer`."""
         return await self.buyer.infer(model, inputs, provider=provider, max_price=max_price)
 
-    async def encode(self, model: str, text: str) -> dict[str, Array]:
-        """The inputs that `text` becomes under the tokenizer in the model's package."""
-        return encode_text(await self.buyer.models.package(model), text)
+    async def encode(
+        self, model: str, text: str, max_tokens: int | None = None
+    ) -> dict[str, Array]:
+        """The inputs that `text` becomes under the tokeniser module in the model's package.
+
+        The module runs here, in the sandbox: a provider's receipt is then about the tokens, all of
+        which the one-step prover can settle.
+        """
+        return encode_text(await self.buyer.models.package(model), text, max_tokens)
 
     async def audit(self, inference: Inference) -> Verdict:
         """Re-execute here and compare for equality. Raises Mismatch if anything differs."""

@@ -6,7 +6,8 @@ becomes a constant of the program only when an instruction that stays needs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
@@ -77,12 +78,30 @@ class Builder:
         self._constants: dict[tuple[TensorType, bytes], int] = {}
         self._budget_bytes = 0
         self._lowered_nodes = 0
+        self._guard: Value | None = None
 
     def count_node(self) -> None:
         """One more node was lowered; raises Unsupported beyond the limit."""
         self._lowered_nodes += 1
         if self._lowered_nodes > MAX_LOWERED_NODES:
             raise Unsupported(f"the model expands to over {MAX_LOWERED_NODES} nodes")
+
+    @contextmanager
+    def guarded(self, condition: Value | None) -> Iterator[None]:
+        """Within, results count only where `condition` (BOOL, rank 0; None: always) holds.
+
+        Both branches of a choice are computed; an index outside its axis must be a fault in the
+        branch that is taken, and none in the other. So indices are read as 0 where the condition
+        does not hold.
+        """
+        outer = self._guard
+        if condition is not None and outer is not None:
+            condition = self.map(Function.AND, outer, condition)
+        self._guard = outer if condition is None else condition
+        try:
+            yield
+        finally:
+            self._guard = outer
 
     # --- values -------------------------------------------------------------------------------
 
@@ -197,6 +216,7 @@ class Builder:
         if not data.shape[axis] and tensor_type.elements:
             raise Malformed(f"nothing can be gathered from axis {axis} of shape {data.shape}")
         outer, size, inner = prod(data.shape[:axis]), data.shape[axis], prod(data.shape[axis + 1 :])
+        index = self._without_faults(index, size)
         return self._emit(
             lambda ids: Gather((ids[0], ids[1]), tensor_type, outer, size, inner),
             (self._unreshaped(data), self._unreshaped(index)),
@@ -322,6 +342,15 @@ class Builder:
         return self._shared(Move((operand,), value.type, value.shape, axes, ones, zeros))
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _without_faults(self, index: Value, size: int) -> Value:
+        """The index, or 0 where the guard does not hold."""
+        if self._guard is None:
+            return index
+        known = index.array
+        if known is not None and (not known.size or -size <= known.min() <= known.max() < size):
+            return index
+        return self.map(Function.SELECT, self._guard, index, self.scalar(0, index.dtype))
 
     def _as_scalar(self, value: Value, shape: tuple[int, ...], operands: Sequence[Value]) -> Value:
         """A known single element as rank 0, where the other operands make the shape without it."""

@@ -19,8 +19,8 @@ from aivm.compiler.load import Model, functions_of, load_model, opsets_of
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.tensors import checked_type
 from aivm.compiler.translate import Scope, Translator
-from aivm.compiler.values import Value
-from aivm.errors import MalformedModel, WrongTensor
+from aivm.compiler.values import Entity, Value, described
+from aivm.errors import MalformedModel, UnsupportedModel, WrongTensor
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
 
@@ -54,14 +54,17 @@ def compile_model(
     Raises MalformedModel, UnsupportedModel (names the node, the reason and what to change),
     WrongTensor (a shape or a binding does not fit the model) and TooLarge.
     """
-    proto = load_model(model).proto
+    checked = load_model(model)
+    proto = checked.proto
     build = Builder()
     scope: Scope = ChainMap()
     names = _bind_inputs(proto, build, scope, shapes, bindings)
-    translator = Translator(build, opsets_of(proto), functions_of(proto))
-    results = translator.graph(proto.graph, scope)
-    for output, result in zip(proto.graph.output, results, strict=True):
-        _check_output(tensor_interface(output), result)
+    translator = Translator(build, opsets_of(proto), functions_of(proto), checked.files)
+    found = translator.graph(proto.graph, scope)
+    results = [
+        _checked_output(tensor_interface(output), result)
+        for output, result in zip(proto.graph.output, found, strict=True)
+    ]
     program, constants = assemble(build, results)
     output_names = tuple(output.name for output in proto.graph.output)
     return CompiledModel(program, constants, tuple(names), output_names)
@@ -154,9 +157,15 @@ def _shown(declared: TensorInterface) -> str:
     return "[" + ", ".join("?" if size is None else str(size) for size in declared.shape) + "]"
 
 
-def _check_output(declared: TensorInterface, result: Value) -> None:
+def _checked_output(declared: TensorInterface, result: Entity) -> Value:
+    if not isinstance(result, Value):
+        raise UnsupportedModel(
+            f"output {declared.name!r} is {described(result)}, which numerics 1 does not know",
+            hint="Give out tensors of other types: Cast doubles, take sequences apart.",
+        )
     if declared.dtype is not None and declared.dtype is not result.dtype:
         raise MalformedModel(
             f"output {declared.name!r} is declared as {declared.dtype.name} "
             f"but its node gives {result.dtype.name}"
         )
+    return result

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import onnx
-from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TypeProto
+from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto
 
+from aivm.compiler.refusals import Unsupported
 from aivm.compiler.tensors import DTYPE_OF_ONNX
-from aivm.compiler.values import Value
+from aivm.compiler.values import DoubleTensor, Entity, Maybe, TensorList
 
 FunctionKey = tuple[str, str, str]
 """Domain, name and overload of a function."""
@@ -21,7 +22,7 @@ _ONNX_OF_DTYPE = {dtype: element_type for element_type, dtype in DTYPE_OF_ONNX.i
 
 
 def standard_body(
-    schema: onnx.defs.OpSchema, opset: int, proto: NodeProto, inputs: Sequence[Value | None]
+    schema: onnx.defs.OpSchema, opset: int, proto: NodeProto, inputs: Sequence[Entity | None]
 ) -> FunctionProto | None:
     """The body that ONNX defines for an operator, for these operands; None where it has none."""
     # The stubs of onnx leave out what a schema says about functions.
@@ -49,10 +50,18 @@ def standard_body(
     return body
 
 
-def _type_proto(value: Value | None) -> TypeProto:
-    if value is None:
-        return TypeProto()
-    return onnx.helper.make_tensor_type_proto(_ONNX_OF_DTYPE[value.dtype], value.shape)
+def _type_proto(entity: Entity | None) -> TypeProto:
+    match entity:
+        case None:
+            return TypeProto()
+        case DoubleTensor():
+            return onnx.helper.make_tensor_type_proto(TensorProto.DOUBLE, entity.shape)
+        case TensorList():
+            element = onnx.helper.make_tensor_type_proto(_ONNX_OF_DTYPE[entity.dtype], None)
+            return onnx.helper.make_sequence_type_proto(element)
+        case Maybe():
+            raise Unsupported("a function of ONNX takes no optional")
+    return onnx.helper.make_tensor_type_proto(_ONNX_OF_DTYPE[entity.dtype], entity.shape)
 
 
 def with_attributes(node: NodeProto, given: Mapping[str, AttributeProto]) -> NodeProto:

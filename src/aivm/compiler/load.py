@@ -13,12 +13,19 @@ from dataclasses import dataclass
 
 import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from aivm.compiler.functions import FunctionKey, domain_of, subgraphs
+from aivm.compiler.order import sort_nodes
 from aivm.compiler.refusals import Malformed, Unsupported
-from aivm.compiler.registry import DOMAINS, NEWEST_OPSET, OLDEST_OPSET
-from aivm.compiler.tensors import check_length
+from aivm.compiler.registry import DOMAINS
+from aivm.compiler.tensors import (
+    NO_FILES,
+    Files,
+    check_length,
+    external_place,
+    is_external,
+)
 from aivm.errors import MalformedModel, TooLarge, UnsupportedModel
 
 # Protocol buffers cannot carry more in one message.
@@ -30,16 +37,22 @@ _MAX_MESSAGE = 300
 
 @dataclass(frozen=True, slots=True)
 class CheckedModel:
-    """A model that `load_model` has accepted, to be compiled for many shapes; do not change it."""
+    """A model that `load_model` has accepted, to be compiled for many shapes; do not change it.
+
+    `files` opens the files beside the model in which tensors may keep their elements.
+    """
 
     proto: ModelProto
+    files: Files = NO_FILES
 
 
 Model = bytes | ModelProto | CheckedModel
 
 
-def load_model(model: Model) -> CheckedModel:
+def load_model(model: Model, files: Files = NO_FILES) -> CheckedModel:
     """A checked model; one that was checked before is returned as it is.
+
+    `files` gives the bytes of files beside the model (external data), by their relative paths.
 
     Raises MalformedModel, UnsupportedModel and TooLarge.
     """
@@ -55,14 +68,15 @@ def load_model(model: Model) -> CheckedModel:
     if not proto.graph.output:
         raise MalformedModel("the file is not an ONNX model: it has no graph with outputs")
     _check_opsets(proto)
-    _check_graphs(proto)
+    _check_graphs(proto, files)
+    moved = [sort_nodes(graph) for graph in _graphs(proto)]
     try:
-        onnx.checker.check_model(_in_full(proto) or data)
+        onnx.checker.check_model(_in_full(proto, changed=any(moved)) or data)
     except onnx.checker.ValidationError as error:
         raise MalformedModel(f"the model breaks the ONNX rules: {_sentence(error)}") from error
     except (ValueError, EncodeError) as error:
         raise MalformedModel(f"the model cannot be read: {_sentence(error)}") from error
-    return CheckedModel(proto)
+    return CheckedModel(proto, files)
 
 
 def opsets_of(model: ModelProto) -> dict[str, int]:
@@ -84,15 +98,18 @@ def _parse(data: bytes | bytearray | memoryview) -> ModelProto:
     return model
 
 
-def _in_full(model: ModelProto) -> ModelProto | None:
+def _in_full(model: ModelProto, *, changed: bool) -> ModelProto | None:
     """The model with what runtimes do without and the checker demands; None if all is there.
 
     That is: a name of the graph, the short name of the standard domain, the shapes of inputs and
     outputs, and the types of outputs, which people append to a graph to see what happens inside.
+    Tensors in other files are left out, as the checker would open these. `changed` says that the
+    model is not what its bytes say any more.
     """
     graph = model.graph
     long_names = [entry for entry in model.opset_import if entry.domain != domain_of(entry.domain)]
-    if graph.name and not long_names and all(map(_is_full, [*graph.input, *graph.output])):
+    whole = graph.name and not long_names and all(map(_is_full, [*graph.input, *graph.output]))
+    if whole and not changed and not any(map(is_external, _tensors(model))):
         return None
     full = ModelProto()
     full.CopyFrom(model)
@@ -101,6 +118,10 @@ def _in_full(model: ModelProto) -> ModelProto | None:
         entry.domain = domain_of(entry.domain)
     for node in (node for graph in _graphs(full) for node in graph.node):
         node.domain = domain_of(node.domain)
+    for tensor in _tensors(full):
+        if is_external(tensor):
+            empty = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=[0])
+            tensor.CopyFrom(empty)
     for output in full.graph.output:
         if not output.HasField("type"):
             output.type.tensor_type.elem_type = TensorProto.FLOAT
@@ -108,6 +129,16 @@ def _in_full(model: ModelProto) -> ModelProto | None:
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.shape.SetInParent()
     return full
+
+
+def _tensors(model: ModelProto) -> Iterator[TensorProto]:
+    """Every initializer, and every tensor among the attributes of nodes."""
+    for graph in _graphs(model):
+        yield from graph.initializer
+        for attribute in (attribute for node in graph.node for attribute in node.attribute):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
 
 
 def _is_full(info: ValueInfoProto) -> bool:
@@ -125,9 +156,11 @@ def _check_opsets(model: ModelProto) -> None:
     for domain, version in opsets_of(model).items():
         if domain not in DOMAINS:
             continue
-        if not OLDEST_OPSET <= version <= NEWEST_OPSET:
+        oldest, newest = DOMAINS[domain]
+        if not oldest <= version <= newest:
             raise UnsupportedModel(
-                f"opset {version} is outside {OLDEST_OPSET}..{NEWEST_OPSET}",
+                f"opset {version} {f'of domain {domain!r} ' if domain else ''}"
+                f"is outside {oldest}..{newest}",
                 hint="Convert the model with onnx.version_converter, or export it again.",
             )
     for node in (node for graph in _graphs(model) for node in graph.node):
@@ -140,7 +173,7 @@ def _check_opsets(model: ModelProto) -> None:
             )
 
 
-def _check_graphs(model: ModelProto) -> None:
+def _check_graphs(model: ModelProto, files: Files) -> None:
     nodes = 0
     for graph in _graphs(model):
         nodes += len(graph.node)
@@ -149,10 +182,8 @@ def _check_graphs(model: ModelProto) -> None:
             raise UnsupportedModel(
                 f"graph {graph.name!r} has sparse initializers", hint="Make them dense."
             )
-        for initializer in graph.initializer:
-            _check_tensor(initializer)
-        for node in graph.node:
-            _check_node(node)
+    for tensor in _tensors(model):
+        _check_tensor(tensor, files)
     if nodes > MAX_NODES:
         raise TooLarge(f"the model has {nodes} nodes, over the limit of {MAX_NODES}")
 
@@ -168,28 +199,19 @@ def _check_names(graph: GraphProto) -> None:
         raise MalformedModel("the model has a name that is not UTF-8")
 
 
-def _check_node(node: NodeProto) -> None:
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            _check_tensor(attribute.t)
-        for tensor in attribute.tensors:
-            _check_tensor(tensor)
-
-
-def _check_tensor(tensor: TensorProto) -> None:
-    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise UnsupportedModel(
-            f"tensor {tensor.name!r} keeps its data in another file",
-            hint="Save the model with its weights inside: onnx.load(path) and onnx.save(model, "
-            "path, save_as_external_data=False).",
-        )
+def _check_tensor(tensor: TensorProto, files: Files) -> None:
     try:
+        if is_external(tensor):
+            files(external_place(tensor).location)
         check_length(tensor)
     except Malformed as error:
         raise MalformedModel(error.reason) from error
-    except Unsupported:
+    except Unsupported as error:
         # An element type without a definition is refused where it is used, by the node's name.
-        return
+        if is_external(tensor):
+            raise UnsupportedModel(
+                f"tensor {tensor.name!r}: {error.reason}", hint=error.change or None
+            ) from error
 
 
 def _graphs(model: ModelProto) -> Iterator[GraphProto]:

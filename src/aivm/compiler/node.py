@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, TensorProto
 
 from aivm.commitments import Array
 from aivm.compiler.builder import Builder
 from aivm.compiler.refusals import Malformed, Unsupported
-from aivm.compiler.values import Value
+from aivm.compiler.tensors import NO_FILES, Files
+from aivm.compiler.values import Entity, TensorList, Value, described
+from aivm.numerics.dtypes import DType
 
-SubgraphLowering = Callable[[GraphProto, Sequence[Value]], list[Value]]
+SubgraphLowering = Callable[[GraphProto, Sequence[Entity]], list[Entity]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +27,34 @@ class Node:
     op: str
     version: int
     build: Builder
-    inputs: Sequence[Value | None]
+    inputs: Sequence[Entity | None]
     wanted: Sequence[bool]
     """For each output that the node names: does anything use it?"""
     attributes: Mapping[str, AttributeProto]
     lower_graph: SubgraphLowering = field(repr=False)
     """Lowers a subgraph in the scope of this node, given the values of its own inputs."""
+    files: Files = field(default=NO_FILES, repr=False)
+    """Where tensors among the attributes may keep their elements."""
 
     # --- operands -------------------------------------------------------------------------------
 
-    def optional(self, position: int) -> Value | None:
-        """The operand, or None where the node leaves it out."""
+    def entity(self, position: int) -> Entity | None:
+        """What stands at a position: a tensor, a sequence, an optional; None if left out."""
         return self.inputs[position] if position < len(self.inputs) else None
+
+    def optional(self, position: int) -> Value | None:
+        """The operand, a tensor, or None where the node leaves it out."""
+        entity = self.entity(position)
+        if entity is None or isinstance(entity, Value):
+            return entity
+        raise Malformed(f"input {position} must be a tensor, not {described(entity)}")
+
+    def sequence(self, position: int) -> TensorList:
+        """The operand, which must be a sequence."""
+        entity = self.entity(position)
+        if isinstance(entity, TensorList):
+            return entity
+        raise Malformed(f"input {position} must be a sequence, not {described(entity)}")
 
     def input(self, position: int) -> Value:
         """The operand, which the operator requires."""
@@ -61,6 +80,15 @@ class Node:
             )
         return array
 
+    def known_numbers(self, position: int) -> Array:
+        """The elements of a known operand as numpy numbers, also those of F16 and BF16."""
+        array, dtype = self.known(position), self.input(position).dtype
+        if dtype is DType.F16:
+            return array.view(np.float16)
+        if dtype is DType.BF16:
+            return (array.astype(np.uint32) << 16).view(np.float32)
+        return array
+
     def known_integers(self, position: int) -> list[int]:
         """A known operand of rank 0 or 1 as Python integers."""
         array = self.known(position)
@@ -82,6 +110,19 @@ class Node:
         if name not in self.attributes:
             return None
         return [int(item) for item in self._attribute(name, AttributeProto.INTS, None)]
+
+    def numbers(self, name: str) -> list[float] | None:
+        """A list attribute, or None where the node leaves it out."""
+        if name not in self.attributes:
+            return None
+        return [float(item) for item in self._attribute(name, AttributeProto.FLOATS, None)]
+
+    def texts(self, name: str) -> list[str] | None:
+        """A list attribute, or None where the node leaves it out."""
+        if name not in self.attributes:
+            return None
+        items = self._attribute(name, AttributeProto.STRINGS, None)
+        return [item.decode("utf-8", "replace") for item in items]
 
     def number(self, name: str, default: float | None = None) -> float:
         return float(self._attribute(name, AttributeProto.FLOAT, default))

@@ -19,18 +19,28 @@ from typing import TYPE_CHECKING
 
 import onnx.defs
 
-from aivm.compiler.values import Value
+from aivm.compiler.values import Entity
 
 if TYPE_CHECKING:
     from aivm.compiler.node import Node
 
-Rule = Callable[["Node"], Value | Sequence[Value | None]]
+Rule = Callable[["Node"], Entity | Sequence[Entity | None]]
 
-# The range of versions of the default domain that the rules were written for. A newer ONNX package
+# The range of versions of the default domain that the rules were written for. Rules for versions of
+# operators older than 7 are there where the operator has not changed since. A newer ONNX package
 # may know more versions; they are refused until somebody has read what changed in them.
-OLDEST_OPSET = 7
+OLDEST_OPSET = 1
 NEWEST_OPSET = 28
-DOMAINS = ("",)
+# Every domain that has rules, with the range of its versions.
+DOMAINS = {
+    "": (OLDEST_OPSET, NEWEST_OPSET),
+    "ai.onnx.ml": (1, 5),
+    "ai.onnx.preview": (1, 1),
+    "ai.onnx.preview.training": (1, 1),
+    "com.microsoft": (1, 1),
+}
+# Its operators are not part of ONNX, so there are no schemas and no versions of them.
+CONTRIBUTED = "com.microsoft"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
+from pathlib import PurePosixPath
 
 import numpy as np
 from onnx import TensorProto, numpy_helper
 
 from aivm.commitments import Array, numpy_dtype
 from aivm.compiler.refusals import Malformed, Unsupported
+from aivm.compiler.values import Doubles
 from aivm.isa.instructions import MAX_RANK, TensorType
 from aivm.isa.validate import MAX_DIM, MAX_ELEMENTS
 from aivm.numerics.dtypes import DType
@@ -27,6 +31,22 @@ DTYPE_OF_ONNX: dict[int, DType] = {
     TensorProto.UINT64: DType.U64,
     TensorProto.INT64: DType.I64,
 }
+
+Files = Callable[[str], memoryview]
+"""The bytes of a file beside the model, by the relative path that the model gives.
+
+Raises `Unsupported` where there is none.
+"""
+
+
+def NO_FILES(location: str) -> memoryview:
+    """Refuses: the model was given as bytes, without a folder."""
+    raise Unsupported(
+        f"its elements are in another file, {location!r}",
+        change="Give the path of the model, so that files beside it can be found, or save it with "
+        "its weights inside.",
+    )
+
 
 # Where each dtype's elements are when they are not in raw_data.
 _TYPED_FIELDS = {
@@ -80,14 +100,22 @@ def checked_type(dtype: DType, shape: tuple[int, ...]) -> TensorType:
     return TensorType(dtype, shape)
 
 
+def is_external(tensor: TensorProto) -> bool:
+    """True if the elements are in another file."""
+    return tensor.data_location == TensorProto.EXTERNAL or bool(tensor.external_data)
+
+
 def check_length(tensor: TensorProto) -> TensorType:
     """The tensor's type, after making sure that as many elements are there as its shape says."""
     dtype = dtype_of_onnx(tensor.data_type)
     tensor_type = checked_type(dtype, tuple(tensor.dims))
     if tensor.HasField("segment"):
         raise Malformed(f"tensor {tensor.name!r} is only a segment of one")
-    raw = tensor.HasField("raw_data")
-    if raw:
+    if is_external(tensor):
+        place = external_place(tensor)
+        found, expected, unit = place.length, tensor_type.size_bytes, "bytes"
+        found = expected if found is None else found
+    elif tensor.HasField("raw_data"):
         found, expected, unit = len(tensor.raw_data), tensor_type.size_bytes, "bytes"
     else:
         field = getattr(tensor, _TYPED_FIELDS.get(dtype, "int32_data"))
@@ -100,11 +128,40 @@ def check_length(tensor: TensorProto) -> TensorType:
     return tensor_type
 
 
-def read_tensor(tensor: TensorProto) -> Array:
+@dataclass(frozen=True, slots=True)
+class ExternalPlace:
+    """Where in which file a tensor's bytes are; `length` None: as many as its shape says."""
+
+    location: str
+    offset: int
+    length: int | None
+
+
+def external_place(tensor: TensorProto) -> ExternalPlace:
+    """Raises Malformed for a path that leads out of the model's folder, and for bad numbers."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    path = PurePosixPath(location)
+    parts = path.parts
+    if not parts or path.is_absolute() or ".." in parts or set(location) & set("\\:\0"):
+        raise Malformed(
+            f"tensor {tensor.name!r} names the file {location!r}, which is not one beside the model"
+        )
+    numbers = {key: entries[key] for key in ("offset", "length") if key in entries}
+    if not all(text.isascii() and text.isdigit() for text in numbers.values()):
+        raise Malformed(f"tensor {tensor.name!r} has an offset or length that is no number")
+    length = int(numbers["length"]) if "length" in numbers else None
+    return ExternalPlace(str(path), int(numbers.get("offset", 0)), length)
+
+
+def read_tensor(tensor: TensorProto, files: Files = NO_FILES) -> Array:
     """The elements of an ONNX tensor (F16 and BF16 as bits in uint16), read-only."""
     tensor_type = check_length(tensor)
     carrier = numpy_dtype(tensor_type.dtype)
-    if tensor.HasField("raw_data"):
+    if is_external(tensor):
+        data = _external_bytes(tensor, tensor_type, files)
+        array = np.frombuffer(data, dtype=carrier).reshape(tensor_type.shape)
+    elif tensor.HasField("raw_data"):
         array = np.frombuffer(tensor.raw_data, dtype=carrier).reshape(tensor_type.shape)
     else:
         values = np.asarray(numpy_helper.to_array(tensor), order="C")
@@ -113,3 +170,30 @@ def read_tensor(tensor: TensorProto) -> Array:
         raise Malformed(f"tensor {tensor.name!r} is BOOL but holds a byte other than 0 and 1")
     array.setflags(write=False)
     return array
+
+
+def _external_bytes(tensor: TensorProto, tensor_type: TensorType, files: Files) -> memoryview:
+    place = external_place(tensor)
+    data = files(place.location).cast("B")
+    end = place.offset + tensor_type.size_bytes
+    if end > len(data):
+        raise Malformed(
+            f"tensor {tensor.name!r} ends at byte {end} of {place.location!r}, "
+            f"which has {len(data)}"
+        )
+    return data[place.offset : end]
+
+
+def read_doubles(tensor: TensorProto) -> Doubles:
+    """The elements of a tensor of type DOUBLE, which must be in the model itself."""
+    if is_external(tensor) or tensor.HasField("segment"):
+        raise Unsupported(
+            "element type DOUBLE is not defined by numerics 1",
+            change="Convert the model to float32.",
+        )
+    shape = tuple(tensor.dims)
+    raw = tensor.HasField("raw_data")
+    found = len(tensor.raw_data) / 8 if raw else len(tensor.double_data)
+    if any(size < 0 for size in shape) or found != prod(shape):
+        raise Malformed(f"tensor {tensor.name!r} of shape {shape} has {found} elements")
+    return np.asarray(numpy_helper.to_array(tensor), dtype=np.float64)

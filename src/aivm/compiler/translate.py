@@ -14,23 +14,24 @@ from dataclasses import dataclass, replace
 import onnx
 from onnx import FunctionProto, GraphProto, NodeProto
 
+from aivm.compiler import doubles
 from aivm.compiler.builder import Builder
 from aivm.compiler.functions import (
     FunctionKey,
     domain_of,
     standard_body,
-    subgraphs,
     with_attributes,
     without_inputs,
 )
 from aivm.compiler.node import Node
+from aivm.compiler.order import names_used
 from aivm.compiler.refusals import Malformed, Unsupported
-from aivm.compiler.registry import Rule, find_rule
-from aivm.compiler.tensors import dtype_of_onnx, read_tensor
-from aivm.compiler.values import Value
+from aivm.compiler.registry import CONTRIBUTED, Rule, find_rule
+from aivm.compiler.tensors import NO_FILES, Files
+from aivm.compiler.values import DoubleTensor, Entity, described
 from aivm.errors import MalformedModel, UnsupportedModel
 
-Scope = ChainMap[str, Value]
+Scope = ChainMap[str, Entity]
 
 # Subgraphs and function bodies nest no deeper than this; a function that calls itself would.
 _MAX_DEPTH = 24
@@ -38,20 +39,25 @@ _MAX_DEPTH = 24
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """What stays the same within one graph or function body: the builder, versions, functions."""
+    """What stays the same within one graph or function body: the builder, versions, functions.
+
+    `files` opens the files in which tensors may keep their elements.
+    """
 
     build: Builder
     opsets: Mapping[str, int]
     functions: Mapping[FunctionKey, FunctionProto]
+    files: Files = NO_FILES
     depth: int = 0
 
-    def graph(self, graph: GraphProto, scope: Scope) -> list[Value]:
+    def graph(self, graph: GraphProto, scope: Scope) -> list[Entity]:
         """Lowers a graph whose inputs are already in `scope`; returns the values of its outputs."""
         for initializer in graph.initializer:
             if initializer.name not in scope.maps[0]:
                 with _located(f"initializer {initializer.name!r}"):
-                    dtype = dtype_of_onnx(initializer.data_type)
-                    scope[initializer.name] = self.build.constant(read_tensor(initializer), dtype)
+                    scope[initializer.name] = doubles.constant_of(
+                        self.build, initializer, self.files
+                    )
         outputs = [output.name for output in graph.output]
         self._nodes(graph.node, outputs, scope)
         return [_look_up(scope, name, "the graph's outputs") for name in outputs]
@@ -59,7 +65,7 @@ class Translator:
     def _nodes(self, nodes: Sequence[NodeProto], outputs: Sequence[str], scope: Scope) -> None:
         used = set(outputs)
         for node in nodes:
-            used.update(_names_used(node))
+            used.update(names_used(node))
         for node in nodes:
             if any(name in used for name in node.output):
                 self._node(node, used, scope)
@@ -83,19 +89,24 @@ class Translator:
     def _lowered(
         self,
         proto: NodeProto,
-        inputs: Sequence[Value | None],
+        inputs: Sequence[Entity | None],
         wanted: Sequence[bool],
         scope: Scope,
-    ) -> Sequence[Value | None]:
+    ) -> Sequence[Entity | None]:
         self.build.count_node()
         domain = domain_of(proto.domain)
         local = self.functions.get((domain, proto.op_type, proto.overload))
         if local is not None:
             return self._expanded(local, proto, inputs)
+        contributed = find_rule(domain, proto.op_type, 1) if domain == CONTRIBUTED else None
+        if contributed is not None:
+            return _as_results(contributed, self._seen_by_rule(proto, 1, inputs, wanted, scope))
         schema = self._schema(domain, proto.op_type)
         rule = find_rule(domain, proto.op_type, schema.since_version)
         if rule is not None:
             node = self._seen_by_rule(proto, schema.since_version, inputs, wanted, scope)
+            if any(isinstance(entity, DoubleTensor) for entity in inputs):
+                return doubles.lower(node, rule)
             return _as_results(rule, node)
         body = standard_body(schema, self.opsets[domain], proto, inputs)
         if body is None:
@@ -125,24 +136,32 @@ class Translator:
         self,
         proto: NodeProto,
         version: int,
-        inputs: Sequence[Value | None],
+        inputs: Sequence[Entity | None],
         wanted: Sequence[bool],
         scope: Scope,
     ) -> Node:
-        def lower_graph(graph: GraphProto, values: Sequence[Value]) -> list[Value]:
+        def lower_graph(graph: GraphProto, values: Sequence[Entity]) -> list[Entity]:
+            if len(graph.input) != len(values):
+                raise Malformed(
+                    f"its graph {graph.name!r} takes {len(graph.input)} values, not {len(values)}"
+                )
             inner = scope.new_child()
             for declared, value in zip(graph.input, values, strict=True):
                 inner[declared.name] = value
             return self._deeper().graph(graph, inner)
 
         attributes = {attribute.name: attribute for attribute in proto.attribute}
-        return Node(proto.op_type, version, self.build, inputs, wanted, attributes, lower_graph)
+        return Node(
+            proto.op_type, version, self.build, inputs, wanted, attributes, lower_graph, self.files
+        )
 
     def _expanded(
-        self, function: FunctionProto, caller: NodeProto, inputs: Sequence[Value | None]
-    ) -> list[Value | None]:
+        self, function: FunctionProto, caller: NodeProto, inputs: Sequence[Entity | None]
+    ) -> list[Entity | None]:
         """The results of a function body in place of the node that calls it."""
-        opsets = {domain_of(entry.domain): entry.version for entry in function.opset_import}
+        # Some bodies leave out domains that they use: those are in force where they are called.
+        own = {domain_of(entry.domain): entry.version for entry in function.opset_import}
+        opsets = {**self.opsets, **own}
         inner = replace(self._deeper(), opsets=opsets)
         scope: Scope = ChainMap()
         for name, value in zip(function.input, inputs, strict=False):
@@ -162,26 +181,17 @@ class Translator:
         return replace(self, depth=self.depth + 1)
 
 
-def _as_results(rule: Rule, node: Node) -> Sequence[Value | None]:
+def _as_results(rule: Rule, node: Node) -> Sequence[Entity | None]:
     results = rule(node)
-    return [results] if isinstance(results, Value) else results
+    return results if isinstance(results, Sequence) else [results]
 
 
-def _names_used(node: NodeProto) -> Iterator[str]:
-    """Names that a node reads, in its subgraphs too (where some are the subgraph's own)."""
-    yield from node.input
-    for graph in subgraphs(node):
-        yield from (output.name for output in graph.output)
-        for inner in graph.node:
-            yield from _names_used(inner)
-
-
-def _look_up(scope: Scope, name: str, reader: str) -> Value:
+def _look_up(scope: Scope, name: str, reader: str) -> Entity:
     value = scope.get(name)
     if value is None:
         raise MalformedModel(
-            f"{reader} uses the name {name!r} before anything defines it",
-            hint="The nodes of a graph must be sorted, and must not form a cycle.",
+            f"{reader} uses the name {name!r}, which nothing defines",
+            hint="Is an output misspelt, or do the nodes form a cycle?",
         )
     return value
 
@@ -192,17 +202,14 @@ def _title(proto: NodeProto) -> str:
 
 
 @contextmanager
-def _located(title: str, inputs: Sequence[Value | None] = ()) -> Iterator[None]:
+def _located(title: str, inputs: Sequence[Entity | None] = ()) -> Iterator[None]:
     """Adds where it happened to what the rules and the builder raise."""
     try:
         yield
     except Malformed as error:
         raise MalformedModel(f"{title}: {error.reason}") from error
     except Unsupported as error:
-        types = ", ".join(
-            "-" if value is None else f"{value.dtype.name.lower()}{list(value.shape)}"
-            for value in inputs
-        )
+        types = ", ".join(described(entity) for entity in inputs)
         operands = f" [operands: {types}]" if types else ""
         raise UnsupportedModel(
             f"{title}: {error.reason}{operands}", hint=error.change or None

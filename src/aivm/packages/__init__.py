@@ -12,14 +12,16 @@ from aivm.packages.manifest import (
     model_id,
     parse_manifest,
 )
+from aivm.packages.modules import ModuleEntry
 from aivm.packages.pack import pack_model
 from aivm.packages.package import Package, open_package
-from aivm.packages.session import SessionEntry, StatePair
 from aivm.packages.writer import (
     Description,
     ExtraFile,
+    ModuleSource,
     PackageInfo,
     describe_package,
+    wordpiece_module,
     write_package,
 )
 
@@ -30,18 +32,19 @@ __all__ = [
     "FileEntry",
     "Interface",
     "Manifest",
+    "ModuleEntry",
+    "ModuleSource",
     "Package",
     "PackageInfo",
     "Port",
     "ProgramEntry",
     "Role",
-    "SessionEntry",
-    "StatePair",
     "describe_package",
     "manifest_cid",
     "model_id",
     "open_package",
     "pack_model",
     "parse_manifest",
+    "wordpiece_module",
     "write_package",
 ]

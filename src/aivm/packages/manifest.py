@@ -8,7 +8,7 @@ without the other files has then been checked: canonical bytes, the published JS
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,13 +22,8 @@ from aivm.commitments.cid import Cid, Codec
 from aivm.errors import MalformedAddress, MalformedPackage, NotFound, TooLarge
 from aivm.isa.instructions import TensorType
 from aivm.numerics.dtypes import DType
-from aivm.packages.paths import check_paths
-from aivm.packages.session import (
-    SessionEntry,
-    check_session,
-    session_from_document,
-    session_to_document,
-)
+from aivm.packages.modules import ModuleEntry, check_modules, module_from_document
+from aivm.packages.paths import check_paths, check_unique
 from aivm.receipts.addresses import checked_address
 
 SCHEMA = "aivm.manifest.v1"
@@ -45,6 +40,7 @@ class Role(StrEnum):
     PROGRAM = "program"
     WEIGHTS = "weights"
     TOKENIZER = "tokenizer"
+    MODULE = "module"
     LICENSE = "license"
     CARD = "card"
     SOURCE = "source"
@@ -125,8 +121,8 @@ class Manifest:
     entries: tuple[ProgramEntry, ...]
     constants: tuple[ConstantEntry, ...]
     files: tuple[FileEntry, ...]
-    session: SessionEntry | None = None
     supersedes: bytes | None = None
+    modules: tuple[ModuleEntry, ...] = ()
 
     def to_json(self) -> bytes:
         """The canonical bytes. Raises MalformedPackage or TooLarge if nobody could read them."""
@@ -213,35 +209,29 @@ def _strings(key: str, value: Any) -> Iterator[tuple[str, str]]:
 def _check_references(manifest: Manifest) -> None:
     check_paths(file.path for file in manifest.files)
     roles = {file.path: file.role for file in manifest.files}
-    _check_unique("entry name", (entry.name for entry in manifest.entries))
-    _check_unique("program", (entry.program.hex() for entry in manifest.entries))
-    _check_unique("constant", (constant.root.hex() for constant in manifest.constants))
+    check_unique("entry name", (entry.name for entry in manifest.entries))
+    check_unique("program", (entry.program.hex() for entry in manifest.entries))
+    check_unique("constant", (constant.root.hex() for constant in manifest.constants))
     for entry in manifest.entries:
         if roles.get(entry.path) is not Role.PROGRAM:
             raise MalformedPackage(f"entry {entry.name}: {entry.path!a} is no program file")
-        _check_unique(f"input name of {entry.name}", (port.name for port in entry.inputs))
-        _check_unique(f"output name of {entry.name}", (port.name for port in entry.outputs))
+        check_unique(f"input name of {entry.name}", (port.name for port in entry.inputs))
+        check_unique(f"output name of {entry.name}", (port.name for port in entry.outputs))
     for constant in manifest.constants:
         if roles.get(constant.file) is not Role.WEIGHTS:
             raise MalformedPackage(f"constant: {constant.file!a} is no weights file")
-    if manifest.session is not None:
-        check_session(manifest.session, manifest.entries)
+    check_modules(manifest.modules, {file.path: file.sha256 for file in manifest.files})
+    for module in manifest.modules:
+        if roles[module.path] is not Role.MODULE:
+            raise MalformedPackage(f"module {module.name}: {module.path!a} is no module file")
     try:
         datetime.strptime(manifest.created, "%Y-%m-%dT%H:%M:%S%z")
     except ValueError:
         raise MalformedPackage(f"created: {manifest.created} is no date") from None
 
 
-def _check_unique(what: str, values: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise MalformedPackage(f"manifest: {what} {value!a} occurs twice")
-        seen.add(value)
-
-
 def _from_document(document: dict[str, Any]) -> Manifest:
-    session, supersedes = document.get("session"), document.get("supersedes")
+    supersedes = document.get("supersedes")
     publisher = checked_address(document["publisher"])
     if publisher != document["publisher"]:
         raise MalformedPackage("publisher is not in its EIP-55 spelling")
@@ -263,8 +253,8 @@ def _from_document(document: dict[str, Any]) -> Manifest:
             for item in document["constants"]
         ),
         files=tuple(_file(item) for item in document["files"]),
-        session=None if session is None else session_from_document(session),
         supersedes=None if supersedes is None else _bytes32(supersedes),
+        modules=tuple(module_from_document(item) for item in document.get("modules", ())),
     )
 
 
@@ -313,8 +303,8 @@ def _to_document(manifest: Manifest) -> dict[str, Any]:
         ],
         "files": [_file_document(file) for file in manifest.files],
     }
-    if manifest.session is not None:
-        document["session"] = session_to_document(manifest.session)
+    if manifest.modules:
+        document["modules"] = [module.to_document() for module in manifest.modules]
     if manifest.supersedes is not None:
         document["supersedes"] = f"0x{manifest.supersedes.hex()}"
     return document

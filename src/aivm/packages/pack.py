@@ -11,7 +11,6 @@ from aivm.commitments import Array
 from aivm.compiler import (
     CompiledModel,
     Model,
-    ModelInterface,
     TensorInterface,
     compile_model,
     inspect_model,
@@ -20,7 +19,7 @@ from aivm.compiler import (
 from aivm.errors import BadInput
 from aivm.isa.instructions import TensorType
 from aivm.packages.manifest import Dimension, Interface
-from aivm.packages.writer import Description, ExtraFile, PackageInfo, write_package
+from aivm.packages.writer import Description, ExtraFile, ModuleSource, PackageInfo, write_package
 from aivm.receipts import Signer
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -44,6 +43,7 @@ def pack_model(
     supersedes: bytes | None = None,
     bindings: Mapping[str, Array] = MappingProxyType({}),
     extra_files: Sequence[ExtraFile] = (),
+    modules: Sequence[ModuleSource] = (),
 ) -> PackageInfo:
     """Compiles `model` for each set of input shapes and writes the package.
 
@@ -56,31 +56,29 @@ def pack_model(
     entries = dict(zip(_entry_names(compiled), compiled, strict=True))
     if not entries or len(entries) != len(compiled):
         raise BadInput("each set of input shapes must be given once, and at least one of them")
-    inputs, outputs = interfaces_of(inspect_model(checked), compiled[0])
+    first = compiled[0]
+    types = first.program.value_types
+    interface = inspect_model(checked)
     about = Description(
         name=name,
         version=version,
         license=license,
-        inputs=inputs,
-        outputs=outputs,
+        inputs=_interfaces(
+            interface.inputs, dict(zip(first.input_names, first.program.inputs, strict=True))
+        ),
+        outputs=_interfaces(
+            interface.outputs,
+            {
+                output: types[value]
+                for output, value in zip(first.output_names, first.program.outputs, strict=True)
+            },
+        ),
         created=created,
         description=description,
         task=task,
         supersedes=supersedes,
     )
-    return write_package(out_dir, about, entries, signer, extra_files)
-
-
-def interfaces_of(
-    interface: ModelInterface, compiled: CompiledModel
-) -> tuple[tuple[Interface, ...], tuple[Interface, ...]]:
-    """Inputs and outputs as the model describes them; what it leaves open, `compiled` gives."""
-    program = compiled.program
-    types = program.value_types
-    taken = dict(zip(compiled.input_names, program.inputs, strict=True))
-    results = (types[value] for value in program.outputs)
-    given = dict(zip(compiled.output_names, results, strict=True))
-    return _interfaces(interface.inputs, taken), _interfaces(interface.outputs, given)
+    return write_package(out_dir, about, entries, signer, extra_files, modules)
 
 
 def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
@@ -96,6 +94,7 @@ def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
 def _interfaces(
     tensors: Sequence[TensorInterface], types: Mapping[str, TensorType]
 ) -> tuple[Interface, ...]:
+    """The model's own description; what it leaves open, the compiled program gives."""
     described = []
     for tensor in tensors:
         type_ = types.get(tensor.name)

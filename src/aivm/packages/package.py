@@ -30,6 +30,7 @@ from aivm.isa.gas import gas_units
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Constant, Program
 from aivm.isa.records import decode
+from aivm.modules import Tensor
 from aivm.packages import files
 from aivm.packages.envelope import MAX_ENVELOPE_BYTES, verify_envelope
 from aivm.packages.manifest import (
@@ -41,8 +42,10 @@ from aivm.packages.manifest import (
     model_id,
     parse_manifest,
 )
+from aivm.packages.modules import LoadedModule, ModuleEntry, load_code
 from aivm.packages.paths import MANIFEST, SIGNATURE
 from aivm.packages.safetensors import SafeTensors
+from aivm.receipts import StageRole
 
 _THREADS = min(8, os.cpu_count() or 1)
 
@@ -66,6 +69,7 @@ class Package:
         self.model_id = model
         self._programs = programs
         self._constants = constants
+        self._modules: dict[str, LoadedModule] = {}
 
     def program(self, entry: str) -> Program:
         """The program of an entry. Raises NotFound if there is none of that name."""
@@ -74,6 +78,26 @@ class Package:
     def constants(self, entry: str) -> tuple[Array, ...]:
         """The constants of an entry's program, in its order; read-only views of the weights."""
         return tuple(self._constants[constant.root] for constant in self.program(entry).constants)
+
+    def module(self, *roles: StageRole) -> LoadedModule | None:
+        """The package's module of one of these roles, ready to run; None if it has none.
+
+        Raises MalformedModule, TooLarge, TamperedContent.
+        """
+        for entry in self.manifest.modules:
+            if entry.role in roles:
+                return self._load_module(entry)
+        return None
+
+    def _load_module(self, entry: ModuleEntry) -> LoadedModule:
+        loaded = self._modules.get(entry.name)
+        if loaded is None:
+            data = tuple(Tensor.of_bytes(self.read(path)) for path in entry.data)
+            digests = {file.path: file.sha256 for file in self.manifest.files}
+            code = load_code(entry, self.read(entry.path))
+            loaded = LoadedModule(entry, entry.stage(digests), code, data)
+            self._modules[entry.name] = loaded
+        return loaded
 
     def file(self, path: str) -> Path:
         """Where a file that the manifest lists lies on disk. Raises NotFound."""

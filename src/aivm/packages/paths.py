@@ -46,3 +46,12 @@ def check_paths(paths: Iterable[str]) -> None:
 
 def _depths(path: str) -> range:
     return range(1, path.count("/") + 1)
+
+
+def check_unique(what: str, values: Iterable[str]) -> None:
+    """Raises MalformedPackage for a name that occurs twice."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise MalformedPackage(f"manifest: {what} {value!a} occurs twice")
+        seen.add(value)

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from aivm import host
@@ -21,6 +21,7 @@ from aivm.errors import BadInput, MalformedPackage
 from aivm.isa.gas import gas_units
 from aivm.isa.program import NUMERICS_VERSION
 from aivm.isa.records import encode
+from aivm.modules import DEFAULT_LIMITS, Limits, shipped
 from aivm.packages import files
 from aivm.packages.envelope import sign_manifest
 from aivm.packages.manifest import (
@@ -34,12 +35,12 @@ from aivm.packages.manifest import (
     manifest_cid,
     model_id,
 )
+from aivm.packages.modules import TEXT, ModuleEntry, load_code
 from aivm.packages.package import open_package
 from aivm.packages.paths import MANIFEST, SIGNATURE, check_path
 from aivm.packages.resources import memory_bytes
 from aivm.packages.safetensors import write_safetensors
-from aivm.packages.session import SessionEntry
-from aivm.receipts import Signer
+from aivm.receipts import Signer, StageRole
 
 WEIGHTS = "weights.safetensors"
 
@@ -56,7 +57,6 @@ class Description:
     created: int
     description: str = ""
     task: str = ""
-    session: SessionEntry | None = None
     supersedes: bytes | None = None
 
 
@@ -67,6 +67,33 @@ class ExtraFile:
     path: str
     role: Role
     source: bytes | Path
+
+
+@dataclass(frozen=True)
+class ModuleSource:
+    """A module to ship; `data` are paths of files that the package has anyway."""
+
+    name: str
+    role: StageRole
+    wasm: bytes
+    entry: str
+    limits: Limits = DEFAULT_LIMITS
+    data: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+def wordpiece_module(vocabulary: str) -> ModuleSource:
+    """The shipped tokeniser of BERT's uncased models, over the package's file `vocabulary`."""
+    return ModuleSource(
+        name="wordpiece",
+        role=StageRole.TOKENIZER,
+        wasm=shipped.wordpiece(),
+        entry=shipped.WORDPIECE_ENTRY,
+        data=(vocabulary,),
+        inputs=(TEXT, "max_tokens"),
+        outputs=("input_ids", "attention_mask", "token_type_ids"),
+    )
 
 
 @dataclass(frozen=True)
@@ -86,11 +113,12 @@ def write_package(
     entries: Mapping[str, CompiledModel],
     signer: Signer,
     extra_files: Sequence[ExtraFile] = (),
+    modules: Sequence[ModuleSource] = (),
 ) -> PackageInfo:
     """Writes, signs and verifies a package; `entries` are the compiled programs by entry name.
 
     `out_dir` must not exist or be empty. The same arguments give the same bytes. Raises BadInput,
-    MalformedPackage, TooLarge; then nothing is left behind.
+    MalformedPackage, MalformedModule, TooLarge; then nothing is left behind.
     """
     out_dir = out_dir.absolute()
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
@@ -99,7 +127,9 @@ def write_package(
     building = out_dir.with_name(f".{out_dir.name}.{host.random_bytes(4).hex()}")
     building.mkdir()
     try:
-        manifest = _write_files(building, description, entries, signer.address, extra_files)
+        manifest = _write_files(
+            building, description, entries, signer.address, extra_files, modules
+        )
         data = manifest.to_json()
         (building / MANIFEST).write_bytes(data)
         (building / SIGNATURE).write_bytes(sign_manifest(data, signer))
@@ -125,6 +155,7 @@ def _write_files(
     compiled: Mapping[str, CompiledModel],
     publisher: str,
     extra_files: Sequence[ExtraFile],
+    modules: Sequence[ModuleSource],
 ) -> Manifest:
     entries = tuple(_write_program(root, name, model) for name, model in compiled.items())
     roles = {entry.path: Role.PROGRAM for entry in entries}
@@ -134,6 +165,8 @@ def _write_files(
     for extra in extra_files:
         _write_extra(root, extra)
         roles[extra.path] = extra.role
+    listed = tuple(_write_module(root, module) for module in modules)
+    roles |= dict.fromkeys((module.path for module in listed), Role.MODULE)
     return Manifest(
         name=description.name,
         version=description.version,
@@ -149,9 +182,28 @@ def _write_files(
         entries=entries,
         constants=constants,
         files=tuple(_file_entry(root, path, roles[path]) for path in sorted(roles)),
-        session=description.session,
         supersedes=description.supersedes,
+        modules=listed,
     )
+
+
+def _write_module(root: Path, module: ModuleSource) -> ModuleEntry:
+    """Writes a module that can be called as its entry says."""
+    path = f"modules/{module.name}.wasm"
+    _write_extra(root, ExtraFile(path, Role.MODULE, module.wasm))
+    entry = ModuleEntry(
+        name=module.name,
+        role=module.role,
+        path=path,
+        module=sha256(module.wasm).digest(),
+        entry=module.entry,
+        limits=module.limits,
+        data=module.data,
+        inputs=module.inputs,
+        outputs=module.outputs,
+    )
+    load_code(entry, module.wasm)
+    return entry
 
 
 def _write_extra(root: Path, extra: ExtraFile) -> None:

@@ -11,21 +11,27 @@ from aivm.receipts.document import (
 )
 from aivm.receipts.eip712 import Domain
 from aivm.receipts.jobs import NO_CHANNEL, job_id
+from aivm.receipts.pipeline import ModuleInterface, Pipeline, Stage, StageRole
 from aivm.receipts.receipt import Receipt, Tier, local_receipt
 from aivm.receipts.signing import Signer, address_of, recover_address, sign_digest
-from aivm.receipts.verify import Check, Expectation, Verdict, verify_receipt
+from aivm.receipts.verify import ARBITRATED, Check, Expectation, Verdict, verify_receipt
 from aivm.receipts.voucher import Voucher
 
 __all__ = [
+    "ARBITRATED",
     "NO_CHANNEL",
     "ZERO_ADDRESS",
     "Check",
     "Domain",
     "Expectation",
+    "ModuleInterface",
+    "Pipeline",
     "Receipt",
     "SignedReceipt",
     "SignedVoucher",
     "Signer",
+    "Stage",
+    "StageRole",
     "Tier",
     "Verdict",
     "Voucher",

@@ -2,6 +2,7 @@
 
     {"type": "aivm.receipt.v1", "chain_id": 31337, "contract": "0x...", "receipt": {...},
      "signature": "0x..." | null}
+    {"type": "aivm.receipt.v1", ..., "pipeline": {...}}      where modules took part: pipeline.py
     {"type": "aivm.voucher.v1", "chain_id": 31337, "contract": "0x...", "voucher": {...},
      "signature": "0x..."}
 
@@ -20,6 +21,7 @@ from aivm.commitments import canonical_json
 from aivm.errors import MalformedAddress, MalformedReceipt, TooLarge
 from aivm.receipts.eip712 import Domain
 from aivm.receipts.fields import SignedStruct
+from aivm.receipts.pipeline import Pipeline, pipeline_from_document
 from aivm.receipts.receipt import Receipt, Tier
 from aivm.receipts.signing import SIGNATURE_BYTES, Signer, recover_address
 from aivm.receipts.voucher import Voucher
@@ -33,11 +35,15 @@ Struct = TypeVar("Struct", bound=SignedStruct)
 
 @dataclass(frozen=True, slots=True)
 class SignedReceipt:
-    """A receipt, the domain it counts in, and the provider's signature (None: a local run)."""
+    """A receipt, the domain it counts in, and the provider's signature (None: a local run).
+
+    `pipeline` says what `receipt.program` stands for where modules took part.
+    """
 
     domain: Domain
     receipt: Receipt
     signature: bytes | None
+    pipeline: Pipeline | None = None
 
     def __post_init__(self) -> None:
         local = self.receipt.tier is Tier.LOCAL
@@ -49,7 +55,10 @@ class SignedReceipt:
 
     def to_json(self) -> bytes:
         """The canonical bytes of `receipt.json`."""
-        return _emit("receipt", self.domain, self.receipt, self.signature)
+        document = _document("receipt", self.domain, self.receipt, self.signature)
+        if self.pipeline is not None:
+            document["pipeline"] = self.pipeline.to_document()
+        return canonical_json.spell(document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,8 @@ class SignedVoucher:
 
     def to_json(self) -> bytes:
         """The canonical bytes of the document."""
-        return _emit("voucher", self.domain, self.voucher, self.signature)
+        document = _document("voucher", self.domain, self.voucher, self.signature)
+        return canonical_json.spell(document)
 
 
 def sign_receipt(receipt: Receipt, domain: Domain, signer: Signer) -> SignedReceipt:
@@ -84,20 +94,25 @@ def sign_voucher(voucher: Voucher, domain: Domain, signer: Signer) -> SignedVouc
 
 def parse_receipt(data: bytes) -> SignedReceipt:
     """Reads `receipt.json`. Raises MalformedReceipt or TooLarge; checks form, not truth."""
-    domain, receipt, signature = _parse(data, "receipt", Receipt)
-    return SignedReceipt(domain, receipt, signature)
+    document = _read(data, "receipt")
+    pipeline = document.pop("pipeline", None)
+    domain, receipt, signature = _parse(document, "receipt", Receipt)
+    stages = None if pipeline is None else pipeline_from_document(pipeline)
+    return SignedReceipt(domain, receipt, signature, stages)
 
 
 def parse_voucher(data: bytes) -> SignedVoucher:
     """Reads a voucher document. Raises MalformedReceipt or TooLarge; checks form, not truth."""
-    domain, voucher, signature = _parse(data, "voucher", Voucher)
+    domain, voucher, signature = _parse(_read(data, "voucher"), "voucher", Voucher)
     if signature is None:
         raise MalformedReceipt("a voucher must be signed")
     return SignedVoucher(domain, voucher, signature)
 
 
-def _emit(name: str, domain: Domain, struct: SignedStruct, signature: bytes | None) -> bytes:
-    document = {
+def _document(
+    name: str, domain: Domain, struct: SignedStruct, signature: bytes | None
+) -> dict[str, Any]:
+    return {
         "type": f"aivm.{name}.v1",
         "chain_id": domain.chain_id,
         "contract": domain.contract,
@@ -106,13 +121,20 @@ def _emit(name: str, domain: Domain, struct: SignedStruct, signature: bytes | No
         },
         "signature": None if signature is None else "0x" + signature.hex(),
     }
-    return canonical_json.spell(document)
 
 
-def _parse(data: bytes, name: str, struct: type[Struct]) -> tuple[Domain, Struct, bytes | None]:
+def _read(data: bytes, name: str) -> dict[str, Any]:
     if len(data) > MAX_DOCUMENT_BYTES:
         raise TooLarge(f"a {name} document of {len(data)} bytes is over {MAX_DOCUMENT_BYTES}")
     document = canonical_json.parse(data, MalformedReceipt)
+    if not isinstance(document, dict):
+        raise MalformedReceipt("the document is not a JSON object")
+    return document
+
+
+def _parse(
+    document: dict[str, Any], name: str, struct: type[Struct]
+) -> tuple[Domain, Struct, bytes | None]:
     _check_keys(document, ("type", "chain_id", "contract", name, "signature"), "the document")
     if document["type"] != f"aivm.{name}.v1":
         raise MalformedReceipt(f"type is {document['type']!a}, not 'aivm.{name}.v1'")

@@ -14,8 +14,11 @@ from aivm.isa.instructions import TensorType
 from aivm.isa.program import NUMERICS_VERSION, Program
 from aivm.receipts.document import SignedReceipt
 from aivm.receipts.eip712 import Domain
+from aivm.receipts.pipeline import Pipeline
 from aivm.receipts.receipt import Receipt
 from aivm.receipts.signing import recover_address
+
+ARBITRATED = "a dispute about a module goes to arbitration, not to the one-step prover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,21 @@ def _checks(signed: SignedReceipt, expected: Expectation) -> Iterator[Check]:
     yield Check("numerics", receipt.numerics == NUMERICS_VERSION, f"numerics {receipt.numerics}")
     if expected.model is not None:
         yield _equal("model", receipt.model, expected.model)
+    program = receipt.program
+    if signed.pipeline is not None:
+        program = signed.pipeline.program
+        yield _modules(receipt, signed.pipeline)
     if expected.programs is not None:
-        among = receipt.program in expected.programs
-        yield Check("program in manifest", among, _hex(receipt.program))
+        yield Check("program in manifest", program in expected.programs, _hex(program))
     if expected.program is not None:
-        yield _equal("program", receipt.program, program_root(expected.program))
+        yield _equal("program", program, program_root(expected.program))
     yield from _tensor_checks(receipt, expected)
+
+
+def _modules(receipt: Receipt, pipeline: Pipeline) -> Check:
+    if receipt.program != pipeline.root:
+        return Check("modules", False, f"the receipt names {_hex(receipt.program)}, not these")
+    return Check("modules", True, f"{pipeline}; {ARBITRATED}")
 
 
 def _tensor_checks(receipt: Receipt, expected: Expectation) -> Iterator[Check]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functools import partial, reduce
 
-import numpy as np
-
 from aivm.compiler.node import Node
-from aivm.compiler.refusals import Malformed, Unsupported
+from aivm.compiler.refusals import Malformed
 from aivm.compiler.registry import Rule, operator
 from aivm.compiler.values import Value
 from aivm.isa.opcodes import Function
@@ -65,37 +63,6 @@ def mean(node: Node) -> Value:
     values = node.operands()
     total = reduce(partial(node.build.map, Function.ADD), values)
     return node.build.map(Function.DIV, total, node.build.scalar(len(values), total.dtype))
-
-
-@operator("Mod", since=10)
-def mod(node: Node) -> Value:
-    """The sign of the divisor, or of the dividend (fmod)."""
-    function = Function.FMOD if node.integer("fmod", 0) else Function.MOD
-    return node.build.map(function, node.input(0), node.input(1))
-
-
-@operator("Pow", since=7)
-def power(node: Node) -> Value:
-    """x^1, x^2 and x^3 are products; the result has the dtype of the base."""
-    base, exponent = node.input(0), node.input(1)
-    whole = _small_whole_number(exponent)
-    if whole is not None and exponent.rank <= base.rank:
-        return reduce(partial(node.build.map, Function.MUL), [base] * whole)
-    if not base.dtype.is_float:
-        raise Unsupported(
-            "an integer power needs a constant exponent of 1, 2 or 3",
-            change="Cast the base to float32.",
-        )
-    wide = node.build.cast(exponent, DType.F32)
-    return node.build.cast(node.build.map(Function.POW, node.build.widened(base), wide), base.dtype)
-
-
-def _small_whole_number(exponent: Value) -> int | None:
-    if exponent.array is None or exponent.type.elements != 1 or exponent.dtype is DType.BF16:
-        return None
-    array = exponent.array.view(np.float16) if exponent.dtype is DType.F16 else exponent.array
-    value = float(array.reshape(-1)[0])
-    return int(value) if value in (1.0, 2.0, 3.0) else None
 
 
 @operator("Clip", since=6, until=11)

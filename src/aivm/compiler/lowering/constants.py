@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, isfinite
+from math import ceil, isfinite, prod
 
 import numpy as np
 from onnx import TensorProto
 
 from aivm.commitments import Array
+from aivm.compiler import doubles
 from aivm.compiler.node import Node, normalised_axis
 from aivm.compiler.refusals import Malformed, Unsupported
 from aivm.compiler.registry import operator
-from aivm.compiler.tensors import checked_type, dtype_of_onnx, read_tensor
-from aivm.compiler.values import Value
+from aivm.compiler.tensors import (
+    check_table,
+    checked_type,
+    dtype_of_onnx,
+    read_doubles,
+    read_tensor,
+)
+from aivm.compiler.values import DoubleTensor, Entity, Value
 from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
 
 
 @operator("Constant", since=1)
-def constant(node: Node) -> Value:
+def constant(node: Node) -> Entity:
     tensor = node.tensor("value")
     if tensor is not None:
-        return node.build.constant(read_tensor(tensor), dtype_of_onnx(tensor.data_type))
+        return doubles.constant_of(node.build, tensor, node.files)
     return node.build.constant(_attribute_array(node))
 
 
@@ -40,9 +47,13 @@ def _attribute_array(node: Node) -> Array:
 
 
 @operator("ConstantOfShape", since=9)
-def constant_of_shape(node: Node) -> Value:
+def constant_of_shape(node: Node) -> Entity:
     shape = node.known_integers(0)
     tensor = node.tensor("value")
+    if tensor is not None and tensor.data_type == TensorProto.DOUBLE:
+        element = read_doubles(tensor)
+        check_table(prod(shape))
+        return DoubleTensor(np.full(shape, element.reshape(-1)[0]))
     if tensor is None:
         tensor = TensorProto(data_type=TensorProto.FLOAT, dims=[1], float_data=[0.0])
     element, dtype = read_tensor(tensor), dtype_of_onnx(tensor.data_type)
@@ -73,16 +84,17 @@ def number_range(node: Node) -> Value:
         raise Malformed("the step of Range is zero")
     count = max(0, ceil((limit - start) / delta))
     counted = dtype if dtype is DType.I32 else DType.I64
-    if dtype is not DType.F32:
+    if not dtype.is_float:
         line = node.build.iota(counted, (count,), 0, start=int(start), step=int(delta))
         return node.build.cast(line, dtype)
     places = node.build.cast(node.build.iota(counted, (count,), 0), DType.F32)
     steps = node.build.map(Function.MUL, places, node.build.scalar(float(delta), DType.F32))
-    return node.build.map(Function.ADD, steps, node.build.scalar(float(start), DType.F32))
+    line = node.build.map(Function.ADD, steps, node.build.scalar(float(start), DType.F32))
+    return node.build.cast(line, dtype)
 
 
 def _known_number(node: Node, position: int) -> Fraction:
-    array = node.known(position)
+    array = node.known_numbers(position)
     if array.size != 1 or array.dtype.kind not in "iuf":
         raise Malformed("the operands of Range must be scalars")
     number = array.reshape(-1)[0].item()
@@ -119,7 +131,9 @@ def triangle(node: Node) -> Value:
 
 
 @operator("Cast", since=6)
-def cast(node: Node) -> Value:
+def cast(node: Node) -> Entity:
+    if node.integer("to") == TensorProto.DOUBLE:
+        return doubles.widened(node.build, node.input(0))
     return node.build.cast(node.input(0), dtype_of_onnx(node.integer("to")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from aivm.compiler.builder import Builder
@@ -53,25 +54,55 @@ def _offset(build: Builder, index: Value, size: int, step: int, total: int) -> V
     return build.map(Function.SELECT, inside, offset, nowhere)
 
 
+def element_places(build: Builder, shape: Sequence[int], index: Value, axis: int) -> Value:
+    """For each element of the index, its place in a flat tensor of `shape`, of which the index has
+    the rank: its own coordinates, but on `axis` what the index says."""
+    smaller = (
+        i <= d for a, (i, d) in enumerate(zip(index.shape, shape, strict=False)) if a != axis
+    )
+    if index.rank != len(shape) or not all(smaller):
+        raise Malformed(f"an index of shape {index.shape} does not fit data of shape {shape}")
+    flat = _offset(build, index, shape[axis], prod(shape[axis + 1 :]), prod(shape))
+    for dimension in range(len(shape)):
+        if dimension != axis:
+            ramp = [1] * len(shape)
+            ramp[dimension] = index.shape[dimension]
+            step = prod(shape[dimension + 1 :])
+            flat = build.map(Function.ADD, flat, build.iota(DType.I64, ramp, dimension, step=step))
+    return flat
+
+
+def elements_at(build: Builder, data: Value, index: Value, axis: int) -> Value:
+    """Element by element: the place in the flattened data is computed, then gathered."""
+    flat = element_places(build, data.shape, index, axis)
+    return build.gather(build.reshape(data, (data.type.elements,)), flat, 0)
+
+
 @operator("GatherElements", since=11)
 def gather_elements(node: Node) -> Value:
-    """Element by element: the place in the flattened data is computed, then gathered."""
-    data, index, build = node.input(0), node.input(1), node.build
+    data, index = node.input(0), node.input(1)
     axis = normalised_axis(node.integer("axis", 0), data.rank)
-    smaller = (
-        i <= d for a, (i, d) in enumerate(zip(index.shape, data.shape, strict=False)) if a != axis
-    )
-    if index.rank != data.rank or not all(smaller):
-        raise Malformed(f"an index of shape {index.shape} does not fit data of shape {data.shape}")
-    total = data.type.elements
-    flat = _offset(build, index, data.shape[axis], prod(data.shape[axis + 1 :]), total)
-    for dimension in range(data.rank):
-        if dimension != axis:
-            ramp = [1] * data.rank
-            ramp[dimension] = index.shape[dimension]
-            step = prod(data.shape[dimension + 1 :])
-            flat = build.map(Function.ADD, flat, build.iota(DType.I64, ramp, dimension, step=step))
-    return build.gather(build.reshape(data, (total,)), flat, 0)
+    return elements_at(node.build, data, index, axis)
+
+
+def row_places(build: Builder, named: Sequence[int], index: Value, groups: int = 1) -> Value:
+    """For each row of the index [..., depth], its place among the rows of data [named..., rest].
+
+    With `groups`, the leading dimensions of the index make that many groups, each of which names
+    places in its own part of the data. Shape: that of the index without the last dimension.
+    """
+    total = groups * prod(named)
+    shape = index.shape[:-1]
+    flat = build.fill(checked_type(DType.I64, shape), 0)
+    for place, size in enumerate(named):
+        column = build.reshape(cut(build, index, index.rank - 1, place, 1), shape)
+        offset = _offset(build, column, size, prod(named[place + 1 :]), total)
+        flat = build.map(Function.ADD, flat, offset)
+    if groups == 1:
+        return flat
+    start = build.iota(DType.I64, (groups, 1), 0, step=prod(named))
+    rows = build.reshape(flat, (groups, prod(shape) // groups))
+    return build.reshape(build.map(Function.ADD, rows, start), shape)
 
 
 @operator("GatherND", since=11)
@@ -85,14 +116,7 @@ def gather_nd(node: Node) -> Value:
     if depth > data.rank - batch:
         raise Malformed(f"an index of {depth} places does not fit data of shape {data.shape}")
     named, rest = data.shape[batch : batch + depth], data.shape[batch + depth :]
-    groups, rows = prod(data.shape[:batch]), prod(index.shape[batch:-1])
-    total = groups * prod(named)
-    flat = build.fill(checked_type(DType.I64, index.shape[:-1]), 0)
-    for place, size in enumerate(named):
-        column = build.reshape(cut(build, index, index.rank - 1, place, 1), index.shape[:-1])
-        offset = _offset(build, column, size, prod(named[place + 1 :]), total)
-        flat = build.map(Function.ADD, flat, offset)
-    start = build.iota(DType.I64, (groups, 1), 0, step=prod(named))
-    flat = build.map(Function.ADD, build.reshape(flat, (groups, rows)), start)
-    table = build.reshape(data, (total, *rest))
-    return build.reshape(build.gather(table, flat, 0), (*index.shape[:-1], *rest))
+    groups = prod(data.shape[:batch])
+    flat = row_places(build, named, index, max(1, groups))
+    table = build.reshape(data, (groups * prod(named), *rest))
+    return build.gather(table, flat, 0)

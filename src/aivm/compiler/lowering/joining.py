@@ -35,13 +35,32 @@ def joined(build: Builder, values: Sequence[Value], axis: int) -> Value:
     return values[0]
 
 
-def cut(build: Builder, value: Value, axis: int, start: int, length: int, step: int = 1) -> Value:
-    """`length` places along an axis, from `start` on, `step` apart (negative: backwards)."""
+def cut(
+    build: Builder,
+    value: Value,
+    axis: int,
+    start: int,
+    length: int,
+    step: int = 1,
+    *,
+    fill: int = 0,
+) -> Value:
+    """`length` places along an axis, from `start` on, `step` apart (negative: backwards).
+
+    Places outside the axis are filled with the bit pattern `fill`.
+    """
     shape = (*value.shape[:axis], length, *value.shape[axis + 1 :])
     steps = [step if dimension == axis else 1 for dimension in range(value.rank)]
     origins = [start if dimension == axis else 0 for dimension in range(value.rank)]
-    axes = range(value.rank)
-    return build.move(value, shape, source=value.shape, axes=axes, steps=steps, origins=origins)
+    return build.move(
+        value,
+        shape,
+        source=value.shape,
+        axes=range(value.rank),
+        steps=steps,
+        origins=origins,
+        fill=fill,
+    )
 
 
 @operator("Split", since=2)

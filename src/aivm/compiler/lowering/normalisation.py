@@ -160,14 +160,50 @@ def power_normalisation(node: Node) -> Value:
 
 
 @operator("BatchNormalization", since=7)
-def batch_normalisation(node: Node) -> Value:
-    """x * a + b in one rounding, with a = scale / sqrt(var + epsilon) and b = bias - mean * a."""
-    if node.integer("training_mode", 0) or any(node.wanted[1:]):
-        raise Unsupported(
-            "BatchNormalization in training mode", change="Export the model for inference."
-        )
+def batch_normalisation(node: Node) -> Sequence[Value]:
+    """x * a + b in one rounding, with a = scale / sqrt(var + epsilon) and b = bias - mean * a.
+
+    In training mode mean and variance are those of the batch, and the running ones move there.
+    """
     value, build = build_wide(node)
-    scale, bias, mean, variance = (build.widened(node.input(place)) for place in range(1, 5))
+    statistics = [build.widened(node.input(place)) for place in (3, 4)]
+    if not node.integer("training_mode", 0):
+        if any(node.wanted[1:]):
+            raise Unsupported(
+                "BatchNormalization in training mode before version 14",
+                change="Export the model for inference.",
+            )
+        return [_normalised_by(node, value, *statistics)]
+    found = _batch_statistics(build, value)
+    momentum = node.number("momentum", 0.9)
+    running = [
+        build.map(
+            Function.ADD,
+            build.map(Function.MUL, old, build.scalar(momentum, DType.F32)),
+            build.map(Function.MUL, new, build.scalar(1 - momentum, DType.F32)),
+        )
+        for old, new in zip(statistics, found, strict=True)
+    ]
+    moved = [
+        build.cast(new, node.input(place).dtype) for new, place in zip(running, (3, 4), strict=True)
+    ]
+    return [_normalised_by(node, value, *found), *moved]
+
+
+def _batch_statistics(build: Builder, value: Value) -> list[Value]:
+    """Mean and variance of every channel, [C] each."""
+    if value.rank < 2:
+        raise Malformed(f"an operand of shape {value.shape} has no channels")
+    axes = [axis for axis in range(value.rank) if axis != 1]
+    mean = mean_over(build, value, axes)
+    centred = build.map(Function.SUB, value, mean)
+    variance = mean_over(build, build.map(Function.MUL, centred, centred), axes)
+    return [build.reshape(entry, (value.shape[1],)) for entry in (mean, variance)]
+
+
+def _normalised_by(node: Node, value: Value, mean: Value, variance: Value) -> Value:
+    build = node.build
+    scale, bias = (build.widened(node.input(place)) for place in (1, 2))
     epsilon = build.scalar(node.number("epsilon", 1e-5), DType.F32)
     root = build.map(Function.SQRT, build.map(Function.ADD, variance, epsilon))
     factor = build.map(Function.DIV, scale, root)

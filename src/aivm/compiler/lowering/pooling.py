@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from math import prod
 
 import numpy as np
 
 from aivm.commitments import Array
 from aivm.compiler.builder import Builder
+from aivm.compiler.lowering.indexing import elements_at
 from aivm.compiler.lowering.reduction import lowest_or_highest, mean_over, over
 from aivm.compiler.lowering.windows import Axis, read_axes, windows
 from aivm.compiler.node import Node
-from aivm.compiler.refusals import Malformed, Unsupported
+from aivm.compiler.refusals import Malformed
 from aivm.compiler.registry import operator
 from aivm.compiler.tensors import check_table
 from aivm.compiler.values import Value
 from aivm.isa.opcodes import Function, Reduction
+from aivm.numerics.dtypes import DType
 
 
 def _kernel(node: Node) -> list[int]:
@@ -36,15 +39,49 @@ def _pooled(
 
 
 @operator("MaxPool", since=1)
-def max_pool(node: Node) -> Value:
-    if node.wants(1):
-        raise Unsupported("the indices of MaxPool cannot be computed")
+def max_pool(node: Node) -> Sequence[Value | None]:
+    """The largest tap of every window, and where it is."""
     value = node.input(0)
     axes = read_axes(node, value, _kernel(node))
     lowest = lowest_or_highest(node.build, Reduction.MAX, value.dtype).array
     assert lowest is not None
     fill = int.from_bytes(lowest.tobytes(), "little")
-    return _pooled(node.build, Reduction.MAX, value, axes, fill)
+    largest = _pooled(node.build, Reduction.MAX, value, axes, fill)
+    if not node.wants(1):
+        return [largest, None]
+    return [largest, _places_of(node, value, axes, largest, fill)]
+
+
+def _places_of(node: Node, value: Value, axes: Sequence[Axis], largest: Value, fill: int) -> Value:
+    """The flat place of each window's first largest tap, in row-major or column-major order."""
+    build, taps = node.build, prod(axis.kernel for axis in axes)
+    planes, many = prod(value.shape[:2]), prod(axis.windows for axis in axes)
+    split = (planes, taps, many)
+    column_major = bool(node.integer("storage_order", 0))
+    flat = windows(build, _flat_places(build, value.shape, column_major), axes, 2**64 - 1)
+    flat = build.reshape(flat, split)
+    seen = build.widened(build.reshape(windows(build, value, axes, fill), split))
+    top = build.widened(build.reshape(largest, (planes, 1, many)))
+    hit = build.map(Function.EQUAL, seen, top)
+    if value.dtype.is_float:
+        hit = build.map(Function.OR, hit, build.map(Function.IS_NAN, seen))
+    inside = build.map(Function.LESS_EQUAL, build.scalar(0, DType.I64), flat)
+    hit = build.cast(build.map(Function.AND, hit, inside), DType.U8)
+    first = build.reduce(Reduction.ARG_MAX, hit, many, taps, (planes, 1, many))
+    return build.reshape(elements_at(build, flat, first, 1), largest.shape)
+
+
+def _flat_places(build: Builder, shape: Sequence[int], column_major: bool) -> Value:
+    """The place of every element in the flattened tensor of `shape` [N, C, ...], as I64."""
+    spatial = list(enumerate(shape))[2:]
+    order = spatial if column_major else spatial[::-1]
+    step, total = 1, build.scalar(0, DType.I64)
+    for axis, size in [*order, (1, shape[1]), (0, shape[0])]:
+        ramp = [1] * len(shape)
+        ramp[axis] = size
+        total = build.map(Function.ADD, total, build.iota(DType.I64, ramp, axis, step=step))
+        step *= size
+    return total
 
 
 @operator("AveragePool", since=7)
@@ -71,16 +108,32 @@ def _divisor(axes: Sequence[Axis], *, padding: bool) -> Array:
 
 @operator("LpPool", since=2)
 def power_pool(node: Node) -> Value:
-    """(sum |x|^p)^(1/p) for p of 1 and 2."""
-    value, build = node.input(0), node.build
-    power = node.integer("p", 2)
-    if power not in (1, 2):
-        raise Unsupported(f"LpPool with p = {power}; 1 and 2 can be compiled")
-    axes = read_axes(node, value, _kernel(node))
-    if power == 1:
-        return _pooled(build, Reduction.SUM, build.map(Function.ABS, value), axes, 0)
-    squares = build.map(Function.MUL, value, value)
-    return build.map(Function.SQRT, _pooled(build, Reduction.SUM, squares, axes, 0))
+    """(sum |x|^p)^(1/p) of every window."""
+    axes = read_axes(node, node.input(0), _kernel(node))
+    return _power_mean(node, lambda value: _pooled(node.build, Reduction.SUM, value, axes, 0))
+
+
+def _power_mean(node: Node, total: Callable[[Value], Value]) -> Value:
+    value, build, power = node.build.widened(node.input(0)), node.build, node.integer("p", 2)
+    if power < 1:
+        raise Malformed(f"there is no norm with p = {power}")
+    size = build.map(Function.ABS, value)
+    if power > 3:
+        grown = build.map(Function.POW, size, build.scalar(power, DType.F32))
+    else:
+        grown = reduce(partial(build.map, Function.MUL), [size] * power)
+    summed = total(grown)
+    if power == 2:
+        summed = build.map(Function.SQRT, summed)
+    elif power > 2:
+        summed = build.map(Function.POW, summed, build.scalar(1 / power, DType.F32))
+    return build.cast(summed, node.input(0).dtype)
+
+
+@operator("GlobalLpPool", since=2)
+def global_power_pool(node: Node) -> Value:
+    axes = _spatial(node.input(0))
+    return _power_mean(node, lambda value: over(node.build, Reduction.SUM, value, axes))
 
 
 def _spatial(value: Value) -> range:

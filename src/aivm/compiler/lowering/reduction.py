@@ -155,18 +155,31 @@ def _arg(node: Node, function: Reduction) -> Value:
 
 @operator("CumSum", since=11)
 def running_sum(node: Node) -> Value:
-    """Doubling: after step s each place holds the sum of the 2^s elements that end there."""
-    value, build = node.input(0), node.build
+    return _running(node, Function.ADD, neutral=0)
+
+
+@operator("CumProd", since=26)
+def running_product(node: Node) -> Value:
+    return _running(node, Function.MUL, neutral=1)
+
+
+def _running(node: Node, function: Function, neutral: int) -> Value:
+    """Doubling: after step s each place holds what the 2^s elements that end there make."""
+    value, build = node.build.widened(node.input(0)), node.build
     axes = node.known_integers(1)
     if len(axes) != 1:
-        raise Unsupported("CumSum runs along one axis")
+        raise Malformed(f"{node.op} runs along one axis")
     axis = normalised_axis(axes[0], value.rank)
     length = value.shape[axis]
+    filling = build.scalar(neutral, value.dtype).array
+    assert filling is not None
+    fill = int.from_bytes(filling.tobytes(), "little")
     direction = -1 if node.integer("reverse", 0) else 1
     if node.integer("exclusive", 0):
-        value = cut(build, value, axis, -direction, length)
+        value = cut(build, value, axis, -direction, length, fill=fill)
     reach = 1
     while reach < length:
-        value = build.map(Function.ADD, value, cut(build, value, axis, -direction * reach, length))
+        before = cut(build, value, axis, -direction * reach, length, fill=fill)
+        value = build.map(function, value, before)
         reach *= 2
-    return value
+    return build.cast(value, node.input(0).dtype)

@@ -6,14 +6,14 @@ binary64 (Python floats, which are the same everywhere) and rounded once to F32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil, floor
 
 import numpy as np
 
 from aivm.compiler.node import Node, normalised_axes
-from aivm.compiler.refusals import Malformed, Unsupported
+from aivm.compiler.refusals import Malformed
 from aivm.compiler.registry import operator
 from aivm.compiler.tensors import check_table
 from aivm.compiler.values import Value
@@ -52,6 +52,12 @@ def _align_corners(axis: _Axis, place: int) -> float:
     return place * (axis.size - 1) / (axis.result - 1) if axis.result > 1 else 0.0
 
 
+def _align_fractional_corners(axis: _Axis, place: int) -> float:
+    """The length that the scale gives counts as it is, before it is rounded down."""
+    length = axis.scale * axis.size
+    return place * (axis.size - 1) / (length - 1) if axis.result > 1 else 0.0
+
+
 def _asymmetric(axis: _Axis, place: int) -> float:
     return place / axis.scale
 
@@ -68,11 +74,15 @@ def _crop_and_resize(axis: _Axis, place: int) -> float:
     return 0.5 * (axis.start + axis.end) * extent
 
 
+# Since this version ONNX says that lengths can be fractions, and its own tests have them so.
+_FRACTIONAL_LENGTHS = 19
+_FRACTIONAL_CORNERS = "align_corners with fractional lengths"
 _COORDINATES: dict[str, Callable[[_Axis, int], float]] = {
     "half_pixel": _half_pixel,
     "half_pixel_symmetric": _half_pixel_symmetric,
     "pytorch_half_pixel": _pytorch_half_pixel,
     "align_corners": _align_corners,
+    _FRACTIONAL_CORNERS: _align_fractional_corners,
     "asymmetric": _asymmetric,
     "tf_half_pixel_for_nn": _half_pixel_for_nearest,
     "tf_crop_and_resize": _crop_and_resize,
@@ -152,7 +162,13 @@ def resize(node: Node) -> Value:
         raise Malformed(f"there is no mode {filtering.mode!r}")
     if filtering.coordinates not in _COORDINATES or filtering.nearest not in _NEAREST:
         raise Malformed("coordinate_transformation_mode or nearest_mode is unknown")
-    return _resized(node, value, _read_axes(node, value, filtering), filtering)
+    axes = _read_axes(node, value, filtering)
+    if filtering.coordinates == "align_corners" and node.version >= _FRACTIONAL_LENGTHS:
+        filtering = replace(filtering, coordinates=_FRACTIONAL_CORNERS)
+    result = _resized(node, value, axes, filtering)
+    if filtering.coordinates == "tf_crop_and_resize":
+        return _extrapolated(node, result, axes)
+    return result
 
 
 def _read_axes(node: Node, value: Value, filtering: _Filter) -> dict[int, _Axis]:
@@ -215,8 +231,6 @@ def _resized_axis(node: Node, value: Value, number: int, axis: _Axis, filtering:
     build = node.build
     check_table(axis.result * max(1, ceil(1 / axis.scale) if filtering.antialias else 1))
     taps = [filtering.taps(axis, place) for place in range(axis.result)]
-    if filtering.coordinates == "tf_crop_and_resize":
-        _refuse_extrapolation(taps, axis)
     count = max((len(tap) for tap in taps), default=0)
     shape = (axis.result, *[1] * (value.rank - number - 1))
     total = None
@@ -235,6 +249,15 @@ def _resized_axis(node: Node, value: Value, number: int, axis: _Axis, filtering:
     return value if total is None else build.cast(total, value.dtype)
 
 
-def _refuse_extrapolation(taps: Sequence[Taps], axis: _Axis) -> None:
-    if any(not 0 <= place < axis.size for tap in taps for place, _ in tap):
-        raise Unsupported("tf_crop_and_resize reaches outside of the image")
+def _extrapolated(node: Node, value: Value, axes: Mapping[int, _Axis]) -> Value:
+    """A given value wherever a coordinate lies outside the image."""
+    build = node.build
+    filling = build.scalar(node.number("extrapolation_value", 0.0), value.dtype)
+    for number, axis in axes.items():
+        places = [_crop_and_resize(axis, place) for place in range(axis.result)]
+        outside = np.array([not 0 <= place <= axis.size - 1 for place in places])
+        if outside.any():
+            shape = (axis.result, *[1] * (value.rank - number - 1))
+            mask = build.constant(outside.reshape(shape))
+            value = build.map(Function.SELECT, mask, filling, value)
+    return value

@@ -133,7 +133,8 @@ class Lowering:
         shape, axes, steps = move.type.shape, move.axes, move.steps
         if not shape:
             shape, axes, steps = (1,), (-1,), (0,)
-        words: list[Word] = [size, Address(node.value), self.address(source), move.fill]
+        fill = move.fill - (move.fill >> 63 << 64)  # the same bits as a signed word of the tape
+        words: list[Word] = [size, Address(node.value), self.address(source), fill]
         words += [len(shape), *padded(shape, fill=1), *padded(axes, fill=-1), *padded(steps)]
         words += [len(move.source), *padded(move.source, fill=1), *padded(move.origins)]
         words += padded([stride * size for stride in source.strides])

@@ -1,0 +1,1 @@
+"""Makes the published vectors from the executable specification; see vectors/README.md."""
