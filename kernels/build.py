@@ -39,10 +39,21 @@ WASM = (
 )
 ELF = ("-shared", "-fPIC", "-Wl,-z,defs", "-Wl,--build-id=none")
 
+# One text for the GPU's run-time compiler, nvcc and the emulator, in this order; scalar.cuh stands
+# where vector.h stands for CPUs.
+CUDA_SOURCES = (
+    *("cuda/hardware.cuh", "cuda/scalar.cuh", "include/functions.gen.h", "cuda/integers.cuh"),
+    *("cuda/casts.cuh", "cuda/launch.cuh", "cuda/reduce.cuh", "cuda/data.cuh"),
+    *("cuda/gemm_f32.cuh", "cuda/gemm_i8.cuh"),
+)
+
 
 @dataclass(frozen=True)
 class Target:
-    """One artifact: its file name, zig's target triple and the flags of its own."""
+    """One artifact: its file name, zig's target triple and the flags of its own.
+
+    The GPU's is a source: its flags are the files that it is put together from.
+    """
 
     file: str
     triple: str
@@ -68,13 +79,15 @@ TARGETS = {
         "aarch64-macos",
         ("-shared", "-fPIC", "-Wl,-install_name,@rpath/libaivm-aarch64.dylib"),
     ),
+    "cuda": Target("aivm.cu", "compiled at run time", CUDA_SOURCES),
 }
 
 
 def sources_digest() -> str:
     """SHA-256 over everything that decides the bytes: sources, headers, targets, zig's version."""
     digest = hashlib.sha256()
-    for path in sorted([*KERNELS.glob("src/*"), *KERNELS.glob("include/*")]):
+    paths = (path for folder in ("src", "include", "cuda") for path in KERNELS.glob(f"{folder}/*"))
+    for path in sorted(paths):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(KERNELS).as_posix()} {content}\n".encode())
     digest.update(f"{ZIG_VERSION} {COMMON} {TARGETS}\n".encode())
@@ -84,6 +97,9 @@ def sources_digest() -> str:
 def compile_target(target: Target, folder: Path, zig_cache: Path | None = None) -> Path:
     """Compiles and links one target into `folder`; raises CalledProcessError where clang does."""
     output = folder / target.file
+    if target.file.endswith(".cu"):
+        output.write_text(joined_source(target.flags), encoding="utf-8")
+        return output
     sources = sorted(path.relative_to(KERNELS).as_posix() for path in KERNELS.glob("src/*.c"))
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target.triple]
     command += [*COMMON, *target.flags, "-o", str(output), *sources]
@@ -94,6 +110,16 @@ def compile_target(target: Target, folder: Path, zig_cache: Path | None = None) 
     if target.file.endswith(".wasm"):
         wasm_gate.check(output.read_bytes())
     return output
+
+
+def joined_source(files: Sequence[str]) -> str:
+    """The files one after the other, without what includes them in one another."""
+    texts = []
+    for name in files:
+        lines = (KERNELS / name).read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if not line.startswith(("#pragma once", '#include "'))]
+        texts.append("\n".join([f"// --- {name}", *kept, ""]))
+    return "\n".join(texts)
 
 
 def describe(folder: Path) -> dict[str, object]:

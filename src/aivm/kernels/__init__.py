@@ -17,7 +17,7 @@ from aivm.kernels.cpu import native_targets
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 
-__all__ = ["digest", "library", "native_targets", "wasm_path"]
+__all__ = ["cuda_source", "digest", "library", "native_targets", "wasm_path"]
 
 
 @cache
@@ -51,6 +51,12 @@ def _checked_path(target: str) -> Path:
 def wasm_path() -> Path:
     """The checked `aivm.wasm`: the sandboxed kernels, whose digest names the virtual machine."""
     return _checked_path("wasm")
+
+
+@cache
+def cuda_source() -> str:
+    """The checked kernels for GPUs, as CUDA C: templates, of which programs name what they need."""
+    return _checked_path("cuda").read_text(encoding="utf-8")
 
 
 @cache
