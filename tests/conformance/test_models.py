@@ -12,7 +12,8 @@ import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from aivm.compiler import compile_model
-from aivm.engines import engine_names, open_engine
+from aivm.engines import open_engine
+from aivm.testing.engines import runnable_engines
 
 Array = np.ndarray[Any, Any]
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -26,7 +27,7 @@ def compare(model: bytes, feeds: Mapping[str, Array]) -> list[Array]:
     arrays = [feeds[name] for name in compiled.input_names]
     results = {
         name: open_engine(name).load(compiled.program, compiled.constants).run(arrays)
-        for name in engine_names()
+        for name in runnable_engines()
     }
     found = results["reference"]
     for name, others in results.items():

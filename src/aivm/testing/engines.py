@@ -11,17 +11,30 @@ import numpy as np
 
 from aivm import kernels
 from aivm.commitments import Array
-from aivm.engines import Engine, open_engine
+from aivm.engines import Engine, engine_names, open_engine
 from aivm.engines.native import NativeEngine
+from aivm.errors import EngineUnavailable
 from aivm.isa.program import Program
 
 THREADS = (1, 2, 3, 4)
 
 
 @cache
+def runnable_engines() -> tuple[str, ...]:
+    """The engines that this machine can run: all, but "cuda" only where there is a GPU."""
+    try:
+        open_engine("cuda")
+    except EngineUnavailable:
+        return tuple(name for name in engine_names() if name != "cuda")
+    return tuple(engine_names())
+
+
+@cache
 def fast_engines() -> dict[str, Engine]:
-    """wasm, and every native build on one to four threads."""
+    """wasm, every native build on one to four threads, and cuda where there is a GPU."""
     engines: dict[str, Engine] = {"wasm": open_engine("wasm")}
+    if "cuda" in runnable_engines():
+        engines["cuda"] = open_engine("cuda")
     for target in kernels.native_targets():
         for threads in THREADS:
             engines[f"{target}, {threads} threads"] = NativeEngine(
