@@ -24,6 +24,7 @@ enum step_kind {
     STEP_RANDOM = 11,
     STEP_MATMUL_BYTES = 12,
     STEP_PACK_BYTES = 13,
+    STEP_TAPS = 14,
 };
 
 typedef struct {
@@ -86,7 +87,8 @@ typedef struct {
 } rows_step;
 
 typedef struct {
-    int64_t memory;              // 1: an operand or result in memory; 0: in scratch
+    int64_t memory;              // 1: an operand or result in memory; 0: in scratch; 2: the rows
+                                 // that the step before hands over
     int64_t address;             // or offset in scratch
     int64_t bytes;               // of an element
     int64_t element_step;        // bytes from one element of a row to the next; 0 for a row scalar
@@ -114,11 +116,17 @@ typedef struct {
     int64_t out, in[3]; // slots
 } row_op;
 
+// A step that computes rows may be *joined* to the ROWS step behind it: it then computes `joined`
+// rows at a time into scratch, at offset `c`, and has the ROWS step, whose own scratch begins at
+// offset `rows_scratch`, take them over while they are in cache. 0: all rows, to address `c`.
+
 // c[..., i, j] = chain over k of a[..., i, k] * b[..., k, j]. All strides here count elements.
 typedef struct {
     step head;
+    int64_t joined, rows_scratch;
     int64_t m, n, k;
     int64_t a, a_row, a_col;
+    int64_t width, a_line, offsets;  // where A is not all rows and columns apart, see gemm.h; or 0
     int64_t packed;              // address, or 0
     int64_t b, b_row, b_col;
     int64_t c, c_row;
@@ -152,6 +160,18 @@ typedef struct {
     int64_t axes[AIVM_AXES], steps[AIVM_AXES];         // of the walk, in source coordinates
     int64_t axis_count, bounds[AIVM_AXES], origins[AIVM_AXES], strides[AIVM_AXES];  // of the source
 } move_step;
+
+// c[i, j] = over t, ascending: of a[i, t, j], by `function` (an ISA code), or, where that is 0, the
+// chain of a[i, t, j] * b[t, j]. Place i is where the walk over the axes says, tap t `offsets[t]`
+// elements from there. Strides count elements, and along j are one; b and c are dense.
+typedef struct {
+    step head;
+    int64_t joined, rows_scratch;
+    int64_t function;
+    int64_t c, a, b;
+    int64_t n, taps, offsets;    // int32_t offsets[taps]
+    int64_t places, rank, sizes[AIVM_AXES], steps[AIVM_AXES];
+} taps_step;
 
 // (outer, length, inner) to (outer, inner); the innermost stride is one element.
 typedef struct {
@@ -222,6 +242,7 @@ typedef struct {
 
 void run_rows(const machine *m, const rows_step *s);
 void run_matmul(const machine *m, const matmul_step *s);
+void run_taps(const machine *m, const taps_step *s);
 void run_pack(const machine *m, const pack_step *s);
 void run_copy(const machine *m, const copy_step *s);
 void run_move(const machine *m, const move_step *s);

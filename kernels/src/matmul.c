@@ -1,6 +1,6 @@
 // Batched f32 matrix products: which worker does which rectangle of which matrix.
 #include "gemm.h"
-#include "tape.h"
+#include "rows.h"
 
 #define ROW_BLOCK 48         // rows of C that stay together: a whole number of every kernel's tile
 #define ROWS_AT_ONCE 384     // between two looks at whether to go on
@@ -16,6 +16,8 @@ static gemm batch_matrix(const matmul_step *s, isize index) {
         .b_row = (isize)s->b_row, .b_col = (isize)s->b_col,
         .c = (float *)(intptr_t)s->c + c, .c_row = (isize)s->c_row,
         .k = (isize)s->k, .n = (isize)s->n,
+        .width = (isize)s->width, .a_line = (isize)s->a_line,
+        .offsets = (const int32_t *)(intptr_t)s->offsets,
     };
 }
 
@@ -43,8 +45,32 @@ static void run_one(const machine *m, const gemm *g, isize rows) {
     }
 }
 
+// Blocks of rows, each taken over by the ROWS step behind at once.
+static void run_joined(const machine *m, const matmul_step *s, isize batch) {
+    const isize rows = (isize)s->m, block = (isize)s->joined, n = (isize)s->n;
+    const isize blocks = (rows + block - 1) / block;
+    char *c = m->scratch + s->c;
+    isize first, last;
+    rows_run taker;
+    rows_begin(&taker, (const rows_step *)((const int64_t *)s + s->head.words),
+               m->scratch + s->rows_scratch);
+    share(m, batch * blocks, &first, &last);
+    for (isize unit = first; unit < last && !is_cancelled(m); unit++) {
+        const isize index = unit / blocks, row = unit % blocks * block;
+        const isize end = smaller(row + block, rows);
+        gemm g = batch_matrix(s, index);
+        g.c = (float *)c - row * n;
+        gemm_run(&g, row, end, 0, n, (float *)m->scratch);
+        rows_range(&taker, index * rows + row, index * rows + end, c);
+    }
+}
+
 void run_matmul(const machine *m, const matmul_step *s) {
     isize batch = batch_count((isize)s->rank, s->sizes), first, last;
+    if (s->joined) {
+        run_joined(m, s, batch);
+        return;
+    }
     if (batch >= 2 * m->workers || m->workers == 1) {
         share(m, batch, &first, &last);
         for (isize index = first; index < last; index++) {

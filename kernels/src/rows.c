@@ -6,24 +6,15 @@
 // along with the row. A reduction's result is a row scalar; LOAD spreads it where a function wants
 // a full row. Fusing changes no bit: each slot goes through the same functions in the same order as
 // if it had been stored.
-#include "map.h"
-#include "tape.h"
+#include "rows.h"
 
-// The planner fuses at most 24 nodes: each has a result and three operands, which may have to be
-// loaded, and may be made canonical.
-#define SLOTS_MAX (24 * 7)
-#define OPS_MAX (24 * 5)
+enum place { IN_SCRATCH, IN_MEMORY, HANDED_OVER };  // of a slot
 
-typedef struct {
-    char *at[SLOTS_MAX];     // of the current chunk of the current row
-    isize moving[SLOTS_MAX]; // the slots in memory
-    isize moving_count;
-    isize index[AIVM_AXES];  // of the current row
-    const row_slot *slots;
-} cursor;
+typedef rows_run cursor;
 
-static void start(cursor *c, const rows_step *s, char *scratch, isize row, isize begin) {
-    c->slots = (const row_slot *)s->tail;
+static void start(cursor *c, isize row, isize begin, char *handed) {
+    const rows_step *s = c->step;
+    const isize first = row;
     c->moving_count = 0;
     for (isize axis = (isize)s->rank - 1; axis >= 0; axis--) {
         c->index[axis] = row % (isize)s->sizes[axis];
@@ -31,8 +22,14 @@ static void start(cursor *c, const rows_step *s, char *scratch, isize row, isize
     }
     for (isize i = 0; i < (isize)s->slots; i++) {
         const row_slot *slot = &c->slots[i];
-        c->at[i] = slot->memory ? (char *)(intptr_t)slot->address : scratch + slot->address;
-        if (!slot->memory) continue;
+        if (slot->memory == IN_SCRATCH) {
+            c->at[i] = c->scratch + slot->address;
+            continue;
+        }
+        // Rows that are handed over are dense: all of them would begin before the first of these.
+        c->at[i] = slot->memory == IN_MEMORY
+                       ? (char *)(intptr_t)slot->address
+                       : handed - first * (isize)s->length * (isize)slot->bytes;
         c->moving[c->moving_count++] = i;
         c->at[i] += begin * (isize)slot->element_step;
         for (isize axis = 0; axis < (isize)s->rank; axis++)
@@ -90,18 +87,6 @@ static void load(char *out, const char *a, isize step, isize bytes, isize n) {
     }
 }
 
-// An operation, made ready for many blocks of rows.
-typedef struct {
-    const row_op *op;
-    union {
-        map_kernel *map;
-        row_kernel *reduce;
-    };
-    isize out_step, in_step[3];  // bytes from row to row
-    isize in_element_step, bytes;
-    int joined;  // the rows of a block follow one another: one call does them all
-} ready_op;
-
 // Whether a slot's rows of n elements lie one after another.
 INLINE int is_dense(const row_slot *slot, isize n) { return slot->row_step == n * slot->bytes; }
 
@@ -149,20 +134,25 @@ static void run_op(const ready_op *r, const cursor *c, isize rows, isize n) {
     }
 }
 
-// Rows cut into chunks, one chunk a turn.
-static void run_chunks(const machine *m, const rows_step *s, const ready_op *ops, cursor *c) {
-    isize chunk = (isize)s->chunk, length = (isize)s->length, count = (isize)s->ops, first, last;
-    isize chunks = (length + chunk - 1) / chunk;
-    share(m, (isize)s->rows * chunks, &first, &last);
+// What never changes from row to row, unless it has been done.
+static void run_once(cursor *c, isize rows, isize n) {
+    for (isize i = 0; i < (isize)c->step->ops && !c->begun; i++)
+        if (c->ops[i].op->once) run_op(&c->ops[i], c, rows, n);
+    c->begun = 1;
+}
+
+// Chunks [first, last) of all rows, one a turn.
+static void run_chunks(cursor *c, isize first, isize last, char *handed) {
+    const rows_step *s = c->step;
+    isize chunk = (isize)s->chunk, length = (isize)s->length, count = (isize)s->ops;
+    isize chunks = (length + chunk - 1) / chunk, begin = first % chunks * chunk;
     if (first >= last) return;
-    isize begin = first % chunks * chunk;
-    start(c, s, m->scratch, first / chunks, begin);
-    for (isize i = 0; i < count; i++)
-        if (ops[i].op->once) run_op(&ops[i], c, 1, chunk);
+    start(c, first / chunks, begin, handed);
+    run_once(c, 1, chunk);
     for (isize unit = first; unit < last; unit++) {
         isize n = smaller(chunk, length - begin);
         for (isize i = 0; i < count; i++)
-            if (!ops[i].op->once) run_op(&ops[i], c, 1, n);
+            if (!c->ops[i].op->once) run_op(&c->ops[i], c, 1, n);
         int ends = begin + chunk >= length;
         move_along(c, ends ? -begin : chunk);
         begin = ends ? 0 : begin + chunk;
@@ -171,29 +161,48 @@ static void run_chunks(const machine *m, const rows_step *s, const ready_op *ops
 }
 
 // Whole rows, a block of them a turn: chains of operations of several rows overlap in the CPU.
-static void run_blocks(const machine *m, const rows_step *s, const ready_op *ops, cursor *c) {
-    isize length = (isize)s->length, block = (isize)s->block, count = (isize)s->ops, row, last;
-    share(m, (isize)s->rows, &row, &last);
+static void run_blocks(cursor *c, isize row, isize last, char *handed) {
+    const rows_step *s = c->step;
+    isize length = (isize)s->length, block = (isize)s->block, count = (isize)s->ops;
     if (row >= last) return;
-    start(c, s, m->scratch, row, 0);
-    for (isize i = 0; i < count; i++)
-        if (ops[i].op->once) run_op(&ops[i], c, block, length);
+    start(c, row, 0, handed);
+    run_once(c, block, length);
     while (row < last) {
         isize rows = smaller(block, last - row), axis = (isize)s->rank - 1;
         if (axis >= 0) rows = smaller(rows, (isize)s->sizes[axis] - c->index[axis]);
         for (isize i = 0; i < count; i++)
-            if (!ops[i].op->once) run_op(&ops[i], c, rows, length);
+            if (!c->ops[i].op->once) run_op(&c->ops[i], c, rows, length);
         next_rows(c, s, rows);
         row += rows;
     }
 }
 
+void rows_begin(rows_run *r, const rows_step *s, char *scratch) {
+    r->step = s;
+    r->scratch = scratch;
+    r->begun = 0;
+    r->slots = (const row_slot *)s->tail;
+    const row_op *op = (const row_op *)(r->slots + s->slots);
+    for (isize i = 0; i < (isize)s->ops; i++)
+        r->ops[i] = make_ready(&op[i], r->slots, (isize)s->length);
+}
+
+INLINE isize chunks_of(const rows_step *s) {
+    return ((isize)s->length + (isize)s->chunk - 1) / (isize)s->chunk;
+}
+
+void rows_range(rows_run *r, isize first, isize last, char *handed) {
+    const isize chunks = chunks_of(r->step);
+    if (chunks > 1) run_chunks(r, first * chunks, last * chunks, handed);
+    else run_blocks(r, first, last, handed);
+}
+
 void run_rows(const machine *m, const rows_step *s) {
-    const row_slot *slots = (const row_slot *)s->tail;
-    const row_op *op = (const row_op *)(slots + s->slots);
-    ready_op ops[OPS_MAX];
-    cursor c;
-    for (isize i = 0; i < (isize)s->ops; i++) ops[i] = make_ready(&op[i], slots, (isize)s->length);
-    if (s->chunk < s->length) run_chunks(m, s, ops, &c);
-    else run_blocks(m, s, ops, &c);
+    const isize chunks = chunks_of(s);
+    isize first, last;
+    rows_run r;
+    rows_begin(&r, s, m->scratch);
+    share(m, (isize)s->rows * chunks, &first, &last);
+    if (chunks > 1) run_chunks(&r, first, last, NULL);
+    else run_blocks(&r, first, last, NULL);
 }

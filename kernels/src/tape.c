@@ -35,10 +35,22 @@ static int meet(const machine *m) {
     return s->stop == 0;
 }
 
-static void run_step(const machine *m, const step *s) {
+// The step behind; joined steps are two.
+INLINE const step *behind(const step *s) { return (const step *)((const int64_t *)s + s->words); }
+
+// Runs a step; returns the next.
+static const step *run_step(const machine *m, const step *s) {
+    int joined = 0;
     switch (s->kind) {
         case STEP_ROWS: run_rows(m, (const rows_step *)s); break;
-        case STEP_MATMUL: run_matmul(m, (const matmul_step *)s); break;
+        case STEP_MATMUL:
+            run_matmul(m, (const matmul_step *)s);
+            joined = ((const matmul_step *)s)->joined != 0;
+            break;
+        case STEP_TAPS:
+            run_taps(m, (const taps_step *)s);
+            joined = ((const taps_step *)s)->joined != 0;
+            break;
         case STEP_PACK: run_pack(m, (const pack_step *)s); break;
         case STEP_COPY: run_copy(m, (const copy_step *)s); break;
         case STEP_MOVE: run_move(m, (const move_step *)s); break;
@@ -52,6 +64,7 @@ static void run_step(const machine *m, const step *s) {
         case STEP_PACK_BYTES: run_pack_bytes(m, (const pack_bytes_step *)s); break;
         default: __builtin_trap();
     }
+    return joined ? behind(behind(s)) : behind(s);
 }
 
 // Runs this worker's share of the tape. 0: done. 1: stopped, `state` says why.
@@ -61,12 +74,8 @@ int32_t aivm_run(run_state *state, const int64_t *tape, const int64_t *end, char
     const machine m = {state, scratch, worker, workers};
     float_mode caller = float_mode_enter();
     int going = meet(&m);
-    while (going && tape < end) {
-        const step *s = (const step *)tape;
-        run_step(&m, s);
-        tape += s->words;
-        going = meet(&m);
-    }
+    for (const step *s = (const step *)tape; going && s < (const step *)end; going = meet(&m))
+        s = run_step(&m, s);
     float_mode_leave(caller);
     return !going;
 }

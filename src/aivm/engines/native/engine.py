@@ -66,6 +66,7 @@ class NativeMachine:
             matmul_scratch_bytes=library.aivm_matmul_scratch_bytes(),
             bytes_group=library.aivm_bytes_group(),
             bytes_scratch_rows=library.aivm_bytes_scratch_rows(),
+            workers=workers,
         )
 
     def reserve(self, size_bytes: int) -> int:

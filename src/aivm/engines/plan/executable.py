@@ -177,13 +177,15 @@ class _Loaded:
             offset = self.plan.offsets[buffer]
             if offset is not None:
                 self._write(self.buffers_at + offset, np.frombuffer(content, np.uint8))
-        done = 0
+        first = done = 0
         for entry in self.plan.setup:
-            if isinstance(entry, Step):
-                self._run(done, done + 1)
-                done += 1
-            else:
+            if not isinstance(entry, Step):
                 self._upload(entry)
+                continue
+            done += 1
+            if not entry.joined:  # else it runs with the one behind it
+                self._run(first, done)
+                first = done
         self.first_step = done
 
     def _upload(self, entry: Upload) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from aivm.engines.plan.channels import ChannelsLast, Work
 from aivm.engines.plan.views import (
     View,
     broadcast,
@@ -46,7 +47,7 @@ class Node:
 
     value: int
     type: TensorType
-    work: Instruction | Copy
+    work: Work | Copy
     operands: tuple[View, ...]
     position: int
 
@@ -100,16 +101,34 @@ class _Builder:
     def __init__(self, graph: Graph, fold: bool) -> None:
         self.graph = graph
         self.fold = fold
+        self.position = 0
         self.views = {
             value: dense_view(value, type_.shape) for value, type_ in enumerate(graph.types)
         }
         self.copies: dict[View, View] = {}
+        self.channels = ChannelsLast(
+            graph.program, self.views, self.emit, lambda view: self.dense(view, self.position)
+        )
+
+    def emit(
+        self, value: int | None, type_: TensorType, work: Work, operands: Sequence[View]
+    ) -> View:
+        """Appends the node of `value`, or of a new one, dense."""
+        if value is None:
+            value = self.graph.add_value(type_)
+        self.graph.nodes.append(Node(value, type_, work, tuple(operands), self.position))
+        return dense_view(value, type_.shape)
 
     def add(self, position: int) -> None:
         """Makes a node, or a view, of instruction `position`."""
         program = self.graph.program
         instruction = program.instructions[position]
         value = program.first_instruction + position
+        self.position = position
+        turned = self.channels.lowered(value, instruction) if self.fold else None
+        if turned is not None:
+            self.views[value] = turned
+            return
         operands = [self.views[operand] for operand in instruction.operands]
         match instruction:
             case Fill():

@@ -9,7 +9,7 @@ member is FULL (an element for every point of the space) or SCALAR (one for ever
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import prod
 
@@ -17,12 +17,14 @@ from aivm.engines.plan.graph import Graph, Node
 from aivm.engines.plan.views import (
     Shape,
     View,
+    broadcast,
     dense_strides,
+    reshaped,
     split_of,
     strides_over,
     without_ones,
 )
-from aivm.isa.instructions import Cast, Map, Reduce
+from aivm.isa.instructions import Cast, Map, Reduce, TensorType
 
 MEMBERS_MAX = 24
 ROW_ELEMENTS_MAX = 16384  # a longer row does not stay in cache from one function to the next
@@ -105,8 +107,11 @@ class _Grouping:
     def join(self, group: Group, index: int, node: Node) -> bool:
         needed = [other for other in self.operand_groups(node) if other is not group]
         placed = placement(group, node)
+        if placed is None and (refitted := refit(group, node)) is not None:
+            node, placed = refitted, placement(group, refitted)
         if placed is None or self.would_wait_for_itself(group, needed):
             return False
+        self.nodes[index] = node
         extent, group.split = placed
         group.members.append(index)
         group.extents[node.value] = extent
@@ -173,6 +178,18 @@ def placement(group: Group, node: Node) -> tuple[Extent, int | None] | None:
         return None
     fits = all(_is_aligned(group, view, node.type.shape, extent) for view in node.operands)
     return (extent, group.split) if fits else None
+
+
+def refit(group: Group, node: Node) -> Node | None:
+    """The node with its elements in the shape of the group's space; None where strides forbid."""
+    shape = node.type.shape
+    if group.space is None or isinstance(node.work, Reduce) or prod(shape) != prod(group.space):
+        return None
+    operands = [reshaped(broadcast(view, shape), group.space) for view in node.operands]
+    known = tuple(view for view in operands if view is not None)
+    if len(known) < len(operands):
+        return None
+    return replace(node, type=TensorType(node.type.dtype, group.space), operands=known)
 
 
 def _placed_reduction(group: Group, node: Node, work: Reduce) -> tuple[Extent, int] | None:

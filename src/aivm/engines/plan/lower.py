@@ -7,15 +7,20 @@ from dataclasses import dataclass, field
 
 from aivm.engines.plan.graph import Copy, Graph, Node
 from aivm.engines.plan.groups import Group
-from aivm.engines.plan.products import Product, Target, is_signed, packing
-from aivm.engines.plan.rows import RowsBuilder, RowsContext
+from aivm.engines.plan.joining import MadeRows
+from aivm.engines.plan.products import Axis, Product, Target, is_signed, packing
+from aivm.engines.plan.rows import Offer, RowsBuilder, RowsContext
+from aivm.engines.plan.slots import HandedOver
 from aivm.engines.plan.tape import Address, Kind, Step, Word, padded
+from aivm.engines.plan.taps import lower_frame, lower_product, lower_taps
 from aivm.engines.plan.views import (
     View,
+    broadcast,
     dense_strides,
     dense_view,
     merged_axes,
 )
+from aivm.engines.plan.windows import Frame, Taps, WindowProduct
 from aivm.isa.instructions import (
     Concat,
     Gather,
@@ -50,6 +55,10 @@ class Lowering:
     packed: dict[tuple[object, ...], int] = field(default_factory=dict)
     copies: dict[View, View] = field(default_factory=dict)
     out: list[Step] = field(default_factory=list)  # setup or steps: where the current group goes
+    tables: dict[bytes, Address] = field(default_factory=dict)
+    fillers: dict[tuple[DType, int], View] = field(default_factory=dict)
+    readers: dict[int, set[int]] = field(default_factory=dict)  # groups that read a value
+    made: MadeRows | None = None  # what the last step made, if it is rows
 
     def __post_init__(self) -> None:
         self.buffer_bytes = [type_.size_bytes for type_ in self.graph.types]
@@ -81,8 +90,28 @@ class Lowering:
         def stored(value: int) -> Address | None:
             return Address(value) if value in self.shared else None
 
-        context = RowsContext(self.address, self.copied, stored, self.dtype)
-        self.out.append(RowsBuilder(nodes, group, context).build(nodes[-1].position))
+        made = self.made if self.made is not None and self.may_join(self.made, group) else None
+        offer = None if made is None else Offer(made.value, made.rows, made.columns)
+
+        def address(view: View) -> Address | HandedOver:
+            if made is not None and builder.takes_over and view.value == made.value:
+                return HandedOver(made.offset)
+            return self.address(view)
+
+        context = RowsContext(address, self.copied, stored, self.dtype, offer)
+        builder = RowsBuilder(nodes, group, context)
+        if made is None or not builder.takes_over:
+            self.out.append(builder.build(nodes[-1].position))
+            return
+        self.out.pop()
+        step = builder.build(nodes[-1].position)  # and copies of operands before it
+        self.out += [made.joined(step.scratch_bytes), step]
+
+    def may_join(self, made: MadeRows, group: Group) -> bool:
+        """Whether the step just made could hand its rows over to the group and to nobody else."""
+        enough = self.target.workers == 1 or made.blocks >= 2 * self.target.workers
+        alone = self.readers.get(made.value) == {group.number}
+        return enough and alone and bool(self.out) and self.out[-1] is made.step
 
     def copied(self, view: View, position: int) -> View:
         """A dense copy of a view, made where the current group begins."""
@@ -193,7 +222,7 @@ class Lowering:
     def matmul(self, node: Node) -> None:
         product = Product.of(node)
         if product.k == 0:
-            zero = self.copied_literal(node)
+            zero = broadcast(self.filler(node.type.dtype, 0), node.type.shape)
             self.copy_view(node, zero, Address(node.value), dense_strides(node.type.shape))
         elif node.type.dtype is DType.I32:
             self.matmul_bytes(node, product)
@@ -201,18 +230,60 @@ class Lowering:
             self.matmul_f32(node, product)
 
     def matmul_f32(self, node: Node, product: Product) -> None:
-        a, b = product.a, product.b
-        packed: Word = 0
-        b_batch = b.batch
-        if b.view.value in self.static:
-            source: list[Word] = [self.address(b.view), b.row, b.column, product.k, product.n]
-            size = self.target.packed_words(product.k, product.n)
-            packed, b_batch = self.packed_b(node, product, Kind.PACK, source, size)
-        (rows, row_a, row_c), batch = product.walk(b_batch)
-        words: list[Word] = [rows, product.n, product.k, self.address(a.view), row_a, a.column]
-        words += [packed, self.address(b.view) if packed == 0 else 0, b.row, b.column]
-        words += [Address(node.value), row_c, *batch]
-        self.emit(Kind.MATMUL, node, words, self.target.matmul_scratch_bytes)
+        b, b_batch = self.placed_b(node, product)
+        self.emit_product(node, product, product.axes(b_batch), b, (product.a.column, 0))
+
+    def placed_b(self, node: Node, product: Product) -> tuple[list[Word], tuple[int, ...]]:
+        """The words of a MATMUL step that say where B is, and its strides over the batch; what is
+        constant is packed."""
+        b = product.b
+        if b.view.value not in self.static:
+            return [0, self.address(b.view), b.row, b.column], b.batch
+        source: list[Word] = [self.address(b.view), b.row, b.column, product.k, product.n]
+        size = self.target.packed_words(product.k, product.n)
+        packed, b_batch = self.packed_b(node, product, Kind.PACK, source, size)
+        return [packed, 0, b.row, b.column], b_batch
+
+    def emit_product(
+        self,
+        node: Node,
+        product: Product,
+        axes: list[Axis],
+        b: list[Word],
+        columns: tuple[int, Word],
+    ) -> None:
+        """A MATMUL step. `columns` of A are so many elements apart, or where a table says."""
+        n = product.n
+        rows, (a_row, _, c_row) = axes.pop() if axes[-1][1][1] == 0 else (1, (0, 0, n))
+        width = a_line = 0
+        if axes and axes[-1][1][1] == 0 and axes[-1][1][2] == rows * c_row:
+            width, (lines, (a_line, _, _)) = rows, axes.pop()
+            rows = lines * width
+        total, dense = rows, c_row == n
+        for size, (_, _, c_step) in reversed(axes):
+            dense = dense and c_step == total * n
+            total *= size
+        a_col, offsets = columns
+        words: list[Word] = [rows, n, product.k, self.address(product.a.view), a_row, a_col]
+        words += [width, a_line, offsets, *b, Address(node.value), c_row, len(axes)]
+        words += padded([size for size, _ in axes], fill=1)
+        for operand in range(3):
+            words += padded([steps[operand] for _, steps in axes])
+        made = (total, rows, width or 1, n) if dense else None
+        self.emit_rows(Kind.MATMUL, node, words, made, self.target.matmul_scratch_bytes)
+
+    def emit_rows(
+        self,
+        kind: Kind,
+        node: Node,
+        words: list[Word],
+        made: tuple[int, int, int, int] | None,
+        scratch_bytes: int,
+    ) -> None:
+        """A step that may be joined to one behind it. `made`: how many rows there are, in runs of
+        how many, in lines of how many, of how many columns; None where they are not dense."""
+        self.emit(kind, node, [0, 0, *words], scratch_bytes)
+        self.made = None if made is None else MadeRows(self.out[-1], node.value, *made)
 
     def matmul_bytes(self, node: Node, product: Product) -> None:
         """B is always packed: once if it is constant, else in every run."""
@@ -229,11 +300,13 @@ class Lowering:
         scratch = self.target.byte_scratch_bytes(product.k)
         self.emit(Kind.MATMUL_BYTES, node, words, scratch)
 
-    def copied_literal(self, node: Node) -> View:
-        """Zero, in the shape of the node: a product over no terms."""
-        view = self.graph.literal(node.type, 0)
-        self.buffer_bytes.append(node.type.dtype.size_bytes)
-        return view
+    def filler(self, dtype: DType, bits: int) -> View:
+        """One element, to be repeated."""
+        key = (dtype, bits)
+        if key not in self.fillers:
+            self.fillers[key] = self.graph.literal(TensorType(dtype, ()), bits)
+            self.buffer_bytes.append(dtype.size_bytes)
+        return self.fillers[key]
 
     def packed_b(
         self, node: Node, product: Product, kind: Kind, source: list[Word], matrix_words: int
@@ -265,4 +338,7 @@ _FAMILIES: dict[type, Callable[[Lowering, Node], None]] = {
     Scatter: Lowering.scatter,
     Rank: Lowering.rank,
     Random: Lowering.random,
+    WindowProduct: lower_product,
+    Taps: lower_taps,
+    Frame: lower_frame,
 }

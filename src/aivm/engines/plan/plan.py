@@ -72,6 +72,7 @@ def plan_trace(program: Program, target: Target, *, constants_in_place: bool) ->
 def _lowering(graph: Graph, groups: list[Group], target: Target, *, hoist: bool) -> Lowering:
     program = graph.program
     lowering = Lowering(graph, target, _shared(graph, groups), hoist)
+    lowering.readers = _readers(graph, groups) if hoist else {}
     lowering.static = set(range(program.first_constant, program.first_instruction))
     lowering.static |= set(graph.literals)
     return lowering
@@ -85,6 +86,18 @@ def _shared(graph: Graph, groups: list[Group]) -> set[int]:
         read: list[View] = [view for i in group.members for view in graph.nodes[i].operands]
         shared.update(view.value for view in read if group_of.get(view.value) is not group)
     return shared
+
+
+def _readers(graph: Graph, groups: list[Group]) -> dict[int, set[int]]:
+    """The numbers of the groups that read each value; -1 for the host."""
+    readers: dict[int, set[int]] = {}
+    for group in groups:
+        for index in group.members:
+            for view in graph.nodes[index].operands:
+                readers.setdefault(view.value, set()).add(group.number)
+    for view in graph.outputs:
+        readers.setdefault(view.value, set()).add(-1)
+    return readers
 
 
 def _placed(
@@ -131,8 +144,10 @@ def _with_uploads(
                 uploaded.add(buffer)
                 timeline.append(Upload(buffer - constants.start, buffer))
 
-    for step in setup:
+    for index, step in enumerate(setup):
         upload(step.buffers)
+        if step.joined:  # nothing comes between the two
+            upload(setup[index + 1].buffers)
         timeline.append(step)
     upload({buffer for step in steps for buffer in step.buffers})
     upload({address.buffer for address in results})
@@ -152,9 +167,15 @@ def _lifetimes(
     last: dict[int, int] = {}
     for time, step in enumerate(timeline):
         buffers = {step.buffer} if isinstance(step, Upload) else step.buffers
+        joined = isinstance(step, Step) and step.joined  # what runs together is used together
         for buffer in buffers:
             first.setdefault(buffer, time)
-            last[buffer] = time
+            last[buffer] = time + joined
+        if joined:
+            behind = timeline[time + 1]
+            assert isinstance(behind, Step), "joined to a step"
+            for buffer in behind.buffers:
+                first.setdefault(buffer, time)
     for buffer in lowering.graph.literals:
         first[buffer], last[buffer] = 0, end
     for buffer in range(len(lowering.graph.program.inputs)):

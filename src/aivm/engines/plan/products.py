@@ -11,6 +11,8 @@ from aivm.engines.plan.views import Shape, View, broadcast, dense_strides, merge
 from aivm.isa.instructions import MatMul
 from aivm.numerics.dtypes import DType
 
+Axis = tuple[int, tuple[int, ...]]  # size, and stride of A, B and C
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -20,6 +22,7 @@ class Target:
     matmul_scratch_bytes: int  # aivm_matmul_scratch_bytes
     bytes_group: int  # aivm_bytes_group
     bytes_scratch_rows: int  # aivm_bytes_scratch_rows
+    workers: int = 1  # that share a run
 
     def packed_words(self, k: int, n: int) -> int:
         """32-bit words of a packed f32 matrix of (k, n)."""
@@ -73,15 +76,16 @@ class Product:
         second = _operand(b, batch, work.transpose_b)
         return Product(first, second, batch, shape[-2], shape[-1], depth)
 
-    def walk(self, b_batch: tuple[int, ...]) -> tuple[list[Word], list[Word]]:
-        """(rows, stride of A's rows, stride of C's rows) and the axes of the batch, as words.
-
-        Rows of C and the axes of the batch are walked together: where the strides allow, a batch of
-        products with one B is a single product with more rows.
-        """
+    def axes(self, b_batch: tuple[int, ...]) -> list[Axis]:
+        """Those of the batch and of the rows of C, walked together: where the strides allow, a
+        batch of products with one B is a single product with more rows."""
         result = dense_strides((*self.batch, self.m, self.n))[:-1]
         strides = ((*self.a.batch, self.a.row), (*b_batch, 0), result)
-        axes = merged_axes((*self.batch, self.m), strides)
+        return merged_axes((*self.batch, self.m), strides)
+
+    def walk(self, b_batch: tuple[int, ...]) -> tuple[list[Word], list[Word]]:
+        """(rows, stride of A's rows, stride of C's rows) and the axes of the batch, as words."""
+        axes = self.axes(b_batch)
         is_one = axes[-1][1][1] == 0
         rows, (row_a, _, row_c) = axes.pop() if is_one else (1, (0, 0, self.n))
         words: list[Word] = [len(axes), *padded([size for size, _ in axes], fill=1)]

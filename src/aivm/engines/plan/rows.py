@@ -9,13 +9,14 @@ from math import prod
 
 from aivm.engines.plan.graph import Node
 from aivm.engines.plan.groups import Extent, Group
-from aivm.engines.plan.slots import Scratch, Slot, inner_stride
+from aivm.engines.plan.slots import HandedOver, Scratch, Slot, inner_stride
 from aivm.engines.plan.tape import Address, Kind, Step, Word, padded
 from aivm.engines.plan.views import (
     View,
     broadcast,
     dense_strides,
     merged_axes,
+    split_of,
     strides_over,
     without_ones,
 )
@@ -42,14 +43,24 @@ class Op(IntEnum):
     CANONICAL = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the step before could hand over, row by row: a dense value of rows x columns."""
+
+    value: int
+    rows: int
+    columns: int
+
+
 @dataclass(slots=True)
 class RowsContext:
     """What the step needs to know of the plan around it."""
 
-    address: Callable[[View], Address]
+    address: Callable[[View], Address | HandedOver]
     copied: Callable[[View, int], View]  # a dense copy, made by a step of its own
     stored: Callable[[int], Address | None]  # where a result goes if anybody else reads it
     dtype: Callable[[int], DType]
+    offer: Offer | None = None
 
 
 class RowsBuilder:
@@ -62,7 +73,9 @@ class RowsBuilder:
         self.context = context
         # A single number is a row of one element.
         self.space = group.space or (1,)
-        self.split = self.choose_split()
+        taken = self.split_for_offer()
+        self.takes_over = taken is not None
+        self.split = self.choose_split() if taken is None else taken
         length = prod(self.space[self.split :])
         whole_rows = group.split is not None
         self.chunk = length if whole_rows else min(length, CHUNK_ELEMENTS)
@@ -91,6 +104,26 @@ class RowsBuilder:
     def inner_stride(self, strides: tuple[int, ...] | None) -> int | None:
         """The one stride along a row; None where there is none."""
         return None if strides is None else inner_stride(strides, self.space, self.split)
+
+    def split_for_offer(self) -> int | None:
+        """Where to split so that rows are those that are offered; None: they cannot be taken."""
+        offer = self.context.offer
+        if offer is None:
+            return None
+        split = split_of(self.space, offer.rows, offer.columns)
+        if split is None or self.group.split not in (None, split):
+            return None
+        for node in self.nodes:
+            for view in node.operands:
+                if view.value in self.group.extents:
+                    continue
+                strides = self.operand_strides(node, view)
+                if view.value == offer.value:
+                    if strides != dense_strides(self.space) or view.offset:
+                        return None
+                elif strides is None or inner_stride(strides, self.space, split) is None:
+                    return None
+        return split
 
     def choose_split(self) -> int:
         """Rows as long as the operands allow, where no reduction says how long they are."""
@@ -123,7 +156,9 @@ class RowsBuilder:
         offset = self.scratch.take(dtype.size_bytes, scalar, fresh)
         return self.new_slot(Slot(dtype, scalar, offset))
 
-    def memory_slot(self, dtype: DType, scalar: bool, at: Address, strides: tuple[int, ...]) -> int:
+    def memory_slot(
+        self, dtype: DType, scalar: bool, at: Address | HandedOver, strides: tuple[int, ...]
+    ) -> int:
         step = 1 if scalar else self.inner_stride(strides)
         assert step is not None, "a row has one stride"
         return self.new_slot(Slot(dtype, scalar, at, strides[: self.split], step))
@@ -233,7 +268,8 @@ class RowsBuilder:
         key = (view.value, view.offset, strides, "scalar" if scalar else "full")
         if key not in self.slot_of:
             dtype = self.context.dtype(view.value)
-            slot = self.memory_slot(dtype, scalar, self.context.address(view), strides)
+            place = self.context.address(view)
+            slot = self.memory_slot(dtype, scalar, place, strides)
             self.slot_of[key] = slot
         return self.slot_of[key]
 

@@ -10,19 +10,26 @@ from aivm.engines.plan.views import Shape, merged_axes
 from aivm.numerics.dtypes import DType
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Rows that the step before makes in scratch, at an offset, and hands over block by block."""
+
+    offset: int
+
+
 @dataclass(slots=True)
 class Slot:
     """Where a run of elements is. `strides` (in elements, over the row axes) only in memory."""
 
     dtype: DType
     scalar: bool
-    place: Address | int  # in memory, or offset in scratch
+    place: Address | HandedOver | int  # in memory, or offset in scratch
     strides: tuple[int, ...] = ()
     element_stride: int = 1
 
     @property
     def in_memory(self) -> bool:
-        return isinstance(self.place, Address)
+        return not isinstance(self.place, int)
 
     def words(self, strides: tuple[int, ...], chunk: int) -> list[Word]:
         """A `row_slot` of tape.h. `strides` are this one's after axes have merged; a row of
@@ -34,7 +41,13 @@ class Slot:
             row_step = steps[-1] if steps else 0
         else:
             row_step = size if self.scalar else size * chunk
-        place = [int(self.in_memory), self.place]
+        match self.place:
+            case HandedOver(offset):
+                place: list[Word] = [2, offset]
+            case Address():
+                place = [1, self.place]
+            case _:
+                place = [0, self.place]
         return [*place, size, element_step, row_step, *padded(steps)]
 
 

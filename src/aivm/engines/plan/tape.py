@@ -33,6 +33,7 @@ class Kind(IntEnum):
     RANDOM = 11
     MATMUL_BYTES = 12
     PACK_BYTES = 13
+    TAPS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,14 @@ Word = int | Address
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `scratch_bytes` is what each worker needs beside the operands."""
+    """One step. `scratch_bytes` is what each worker needs beside the operands; a step that is
+    `joined` runs together with the one behind it."""
 
     kind: Kind
     instruction: int
     words: tuple[Word, ...]
     scratch_bytes: int = 0
+    joined: bool = False
 
     @property
     def buffers(self) -> set[int]:

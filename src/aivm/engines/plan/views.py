@@ -7,6 +7,7 @@ view lies at `offset + sum(index[d] * strides[d])` of the tensor, in elements. S
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -71,6 +72,23 @@ def broadcast(view: View, shape: Shape) -> View:
     pairs = zip(view.shape, view.strides, strict=True)
     strides = tuple(0 if size == 1 else stride for size, stride in pairs)
     return View(view.value, view.offset, shape, (0,) * missing + strides)
+
+
+def transposed(view: View, order: Sequence[int]) -> View:
+    """The view whose axis i is axis `order[i]`."""
+    shape = tuple(view.shape[axis] for axis in order)
+    return View(view.value, view.offset, shape, tuple(view.strides[axis] for axis in order))
+
+
+def inverse(order: Sequence[int]) -> tuple[int, ...]:
+    """The order that undoes `order`."""
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+def memory_order(view: View) -> tuple[int, ...]:
+    """The axes from the one with the widest stride to the narrowest; those of size 1 first."""
+    axes = range(len(view.shape))
+    return tuple(sorted(axes, key=lambda a: (view.shape[a] > 1, -abs(view.strides[a]))))
 
 
 def moved(view: View, move: Move) -> View | None:
