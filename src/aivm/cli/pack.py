@@ -15,6 +15,7 @@ from aivm import host
 from aivm.cli.modules import module_options, modules_of
 from aivm.cli.options import ask_password, network_options, output_options
 from aivm.cli.output import Output
+from aivm.cli.quantisation import quantisation_options, quantise_as_told
 from aivm.cli.tensors import read_inputs
 from aivm.config import Config
 from aivm.errors import BadInput, NotFound
@@ -39,6 +40,7 @@ _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 @click.option("--bind", multiple=True, help="NAME=FILE.npy: fix an input to a constant.")
 @click.option("--file", "files", multiple=True, help="ROLE=PATH: tokenizer, license, card, other.")
 @module_options
+@quantisation_options
 @click.option("--description", default="", help="One sentence about the model.")
 @click.option("--task", default="", help="What it is for, for example text-embedding.")
 @network_options
@@ -60,6 +62,10 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
         for role, path in map(_file, options["files"])
     ]
     modules, data = modules_of(options)
+    report = quantise_as_told(output, source, shapes[0], bindings, options)
+    if report is not None:
+        source = load_model(report.quantised.proto)
+        extra.append(report.file())
     signer = open_account(settings, ask_password)
     with output.working(f"compiling {model.name} and signing its manifest"):
         info = pack_model(
@@ -94,6 +100,7 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
             {"name": entry.name, "program": entry.program.hex(), "gas": entry.gas_units}
             for entry in info.manifest.entries
         ],
+        "quantization": None if report is None else report.document(),
     }
     output.data(table, document, brief=info.model_id.hex())
     output.hint(shlex.join(["aivm", "push", str(out)]))

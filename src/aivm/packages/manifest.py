@@ -44,6 +44,7 @@ class Role(StrEnum):
     LICENSE = "license"
     CARD = "card"
     SOURCE = "source"
+    REPORT = "report"
     OTHER = "other"
 
 

@@ -312,3 +312,16 @@ def test_the_installed_command_is_the_same(digits: Path, images: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (4, "")
     assert "no model at missing.onnx" in done.stderr
+
+
+def test_pack_quantises_and_ships_a_report(aivm: Any, digits: Path, key: Any, images: Path) -> None:
+    assert key.address
+    out = digits.parent / "int8"
+    command = ("pack", digits, "--name", "demo/int8", "--version", "1.0.0", "--license", "MIT")
+    done = aivm(*command, "--out", out, "--quantize", "int8", "--calibrate", images, "--json")
+    assert done.status == 0, done
+    report = done.document["quantization"]
+    assert report == json.loads((out / "quantization.json").read_text())
+    assert (report["scheme"], report["samples"], report["synthetic_samples"]) == ("int8", 1, False)
+    done = aivm(*command, "--out", digits.parent / "no", "--keep", "x", "--json")
+    assert (done.status, done.document["ok"]) == (2, False)

@@ -27,15 +27,15 @@ def conv(node: Node) -> Value:
 
 
 def convolution(
-    node: Node, value: Value, weights: Value, bias: Value | None, multiply: Product
+    node: Node, value: Value, weights: Value, bias: Value | None, multiply: Product, fill: int = 0
 ) -> Value:
-    """The convolution that a node's attributes describe."""
+    """The convolution that a node's attributes describe; `fill` lies around the image."""
     groups = _groups(node, value, weights)
     if weights.shape[0] % groups or weights.shape[1] * groups != value.shape[1]:
         raise Malformed(f"weights {weights.shape} in {groups} groups do not fit {value.shape}")
     _check_kernel(node, weights)
     axes = read_axes(node, value, weights.shape[2:])
-    taps = value if all(axis.is_whole for axis in axes) else windows(node.build, value, axes)
+    taps = value if all(axis.is_whole for axis in axes) else windows(node.build, value, axes, fill)
     return _summed(node.build, taps, weights, bias, _Layout(value.shape[0], groups, axes), multiply)
 
 

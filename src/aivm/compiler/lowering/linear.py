@@ -21,13 +21,14 @@ Product = Callable[[Builder, Value, Value], Value]
 """How matrices of rank 2 or more are multiplied."""
 
 
-def product(build: Builder, a: Value, b: Value) -> Value:
+def product(build: Builder, a: Value, b: Value, multiply: Product | None = None) -> Value:
     """numpy's matmul: a vector is a matrix of one row (left) or one column (right)."""
     if not a.rank or not b.rank:
         raise Malformed("a matrix product needs operands of rank 1 or more")
     rows = build.reshape(a, (1, *a.shape)) if a.rank == 1 else a
     columns = build.reshape(b, (*b.shape, 1)) if b.rank == 1 else b
-    multiply = matrix_product if a.dtype.is_float else integer_product
+    if multiply is None:
+        multiply = matrix_product if a.dtype.is_float else integer_product
     result = multiply(build, rows, columns)
     shape = list(result.shape)
     if b.rank == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aivm.compiler.builder import Builder
+from aivm.compiler.lowering.bytes import centred_product
 from aivm.compiler.lowering.convolution import convolution
 from aivm.compiler.lowering.linear import integer_product, product
 from aivm.compiler.node import Node, normalised_axis
@@ -97,30 +98,63 @@ def quantised_conv(node: Node) -> Value:
 
 def _integer_matmul(node: Node, a: tuple[int, int], b: tuple[int, int]) -> Value:
     """`a` and `b` are the places of an operand and of its zero point."""
-    rows = _centred(node, *a, axis=node.input(a[0]).rank - 2)
-    columns = _centred(node, *b, axis=node.input(b[0]).rank - 1)
-    return product(node.build, rows, columns)
+    left, right = node.input(a[0]), node.input(b[0])
+    left_point = _zero_point(node, a[1], left.rank, axis=left.rank - 2)
+    right_point = _zero_point(node, b[1], right.rank, axis=right.rank - 1)
+
+    def multiply(build: Builder, rows: Value, columns: Value) -> Value:
+        return centred_product(build, rows, left_point, columns, right_point)
+
+    return product(node.build, left, right, multiply)
 
 
 def _integer_conv(
     node: Node, value: tuple[int, int], weights: tuple[int, int], bias: Value | None
 ) -> Value:
-    image, kernel = _centred(node, *value, axis=1), _centred(node, *weights, axis=0)
-    return convolution(node, image, kernel, bias, integer_product)
+    """Around the image lie its zero points, so that padding adds nothing."""
+    image, kernel = node.input(value[0]), node.input(weights[0])
+    image_point = _zero_point(node, value[1], 0, axis=-1)
+    kernel_point = _zero_point(node, weights[1], 2, axis=0)
+    if image_point is not None and image_point.array is None:
+        wide = node.build.map(Function.SUB, node.build.cast(image, DType.I32), image_point)
+        return convolution(node, wide, _centred(node, kernel, kernel_point), bias, integer_product)
+    fill = 0 if image_point is None else int(_known(image_point)) & 0xFF
+
+    def multiply(build: Builder, rows: Value, columns: Value) -> Value:
+        return centred_product(build, rows, kernel_point, columns, image_point)
+
+    return convolution(node, image, kernel, bias, multiply, fill)
 
 
-def _centred(node: Node, place: int, zero_place: int, axis: int) -> Value:
-    """The operand in I32 less its zero point, which may be one for each place of `axis`."""
-    value, zero_point, build = node.input(place), node.optional(zero_place), node.build
-    wide = build.cast(value, DType.I32)
-    if zero_point is None:
+def _known(point: Value) -> int:
+    assert point.array is not None
+    return int(point.array)
+
+
+def _centred(node: Node, kernel: Value, point: Value | None) -> Value:
+    """Weights [M, ...] in I32 less their zero points (M, 1)."""
+    wide = node.build.cast(kernel, DType.I32)
+    if point is None:
         return wide
-    point = build.cast(zero_point, DType.I32)
+    if point.rank:
+        point = node.build.reshape(point, (point.shape[0], *[1] * (kernel.rank - 1)))
+    return node.build.map(Function.SUB, wide, point)
+
+
+def _zero_point(node: Node, place: int, rank: int, axis: int) -> Value | None:
+    """A zero point in I32 that broadcasts against an operand of that rank; None where it is 0.
+
+    One number, one for each place of `axis`, or of the operand's rank already.
+    """
+    point, build = node.optional(place), node.build
+    if point is None or (point.array is not None and not point.array.any()):
+        return None
+    point = build.cast(point, DType.I32)
     if point.type.elements == 1:
-        point = build.reshape(point, ())
-    elif point.rank == 1:
-        point = build.reshape(point, (*point.shape, *[1] * (value.rank - axis - 1)))
-    return build.map(Function.SUB, wide, point)
+        return build.reshape(point, ())
+    if point.rank == 1:
+        return build.reshape(point, (*point.shape, *[1] * (rank - axis - 1)))
+    return point
 
 
 def _requantised(node: Node, total: Value, second: Value) -> Value:
