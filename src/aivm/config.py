@@ -164,6 +164,12 @@ def load(
     return Config(**values, origins=MappingProxyType(origins))
 
 
+def cache_folder() -> Path:
+    """Where caches lie as far as the environment says: engines read no settings files."""
+    setting = _setting("cache_dir")
+    return Path(os.environ.get(setting.variable) or setting.default(os.environ))
+
+
 def _first(
     setting: Setting, layers: list[tuple[str, Mapping[str, object]]], environment: Environment
 ) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from aivm.commitments.programs import program_root, program_root_of_records
 from aivm.commitments.tensors import (
     Array,
+    VerifiedTensors,
     bundle_root,
     carried,
     dtype_of,
@@ -15,6 +16,7 @@ from aivm.commitments.tensors import (
 
 __all__ = [
     "Array",
+    "VerifiedTensors",
     "bundle_root",
     "carried",
     "dtype_of",

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from aivm.commitments import Array, program_root_of_records, tensor_root
+from aivm.commitments import Array, VerifiedTensors, program_root_of_records, tensor_root
 from aivm.errors import (
     BadInput,
     BadSignature,
@@ -75,9 +75,10 @@ class Package:
         """The program of an entry. Raises NotFound if there is none of that name."""
         return self._programs[self.manifest.entry(entry).name]
 
-    def constants(self, entry: str) -> tuple[Array, ...]:
+    def constants(self, entry: str) -> VerifiedTensors:
         """The constants of an entry's program, in its order; read-only views of the weights."""
-        return tuple(self._constants[constant.root] for constant in self.program(entry).constants)
+        program = self.program(entry)
+        return VerifiedTensors(self._constants[constant.root] for constant in program.constants)
 
     def module(self, *roles: StageRole) -> LoadedModule | None:
         """The package's module of one of these roles, ready to run; None if it has none.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aivm.commitments import Array
+from aivm.commitments import Array, VerifiedTensors
 from aivm.engines import open_engine
 from aivm.errors import EngineUnavailable, InvalidIndex
 from aivm.isa.batching import batched
@@ -130,7 +130,7 @@ def _batched(
     ]
     stacked = [np.stack(arrays) for arrays in zip(*requests, strict=True)]
     name = str(dice.choice(list(fast_engines())))
-    with closing(fast_engines()[name].load(program, case.constants)) as loaded:
+    with closing(fast_engines()[name].load(program, VerifiedTensors(case.constants))) as loaded:
         try:
             results = loaded.run(stacked)
         except InvalidIndex:

@@ -10,9 +10,10 @@ from functools import cache
 import numpy as np
 
 from aivm import kernels
-from aivm.commitments import Array
+from aivm.commitments import Array, VerifiedTensors
 from aivm.engines import Engine, engine_names, open_engine
 from aivm.engines.native import NativeEngine
+from aivm.engines.plan.prepared import PreparedUnits
 from aivm.errors import EngineUnavailable
 from aivm.isa.program import Program
 
@@ -31,7 +32,8 @@ def runnable_engines() -> tuple[str, ...]:
 
 @cache
 def fast_engines() -> dict[str, Engine]:
-    """wasm, every native build on one to four threads, and cuda where there is a GPU."""
+    """wasm, every native build on one to four threads, the best one with shared units too, and cuda
+    where there is a GPU."""
     engines: dict[str, Engine] = {"wasm": open_engine("wasm")}
     if "cuda" in runnable_engines():
         engines["cuda"] = open_engine("cuda")
@@ -40,6 +42,11 @@ def fast_engines() -> dict[str, Engine]:
             engines[f"{target}, {threads} threads"] = NativeEngine(
                 kernels.library(target), threads, None, None
             )
+    units = PreparedUnits("testing", None, least_bytes=1)
+    best = kernels.native_targets()[0]
+    engines[f"{best}, 2 threads, shared units"] = NativeEngine(
+        kernels.library(best), 2, None, None, units
+    )
     return engines
 
 
@@ -73,11 +80,12 @@ def differences(
     program: Program, constants: Sequence[Array], inputs: Sequence[Array], expected: Sequence[Array]
 ) -> Iterator[Difference]:
     """What any fast engine gives otherwise than the `expected` outputs. Runs everything twice,
-    because memory that one run leaves behind must not reach the next."""
+    because memory that one run leaves behind must not reach the next. The constants must be those
+    that the program names."""
     outputs = list(zip(program.outputs, expected, strict=True))
     wanted = [(value - program.first_instruction, array) for value, array in outputs]
     for name, engine in fast_engines().items():
-        with closing(engine.load(program, constants)) as executable:
+        with closing(engine.load(program, VerifiedTensors(constants))) as executable:
             for how in ("first run", "second run"):
                 yield from compared(name, how, wanted, executable.run(inputs))
 
@@ -88,7 +96,7 @@ def trace_differences(
     """As `differences`, for the trace: `expected` holds every instruction's result."""
     wanted = list(enumerate(expected))
     for name, engine in fast_engines().items():
-        with closing(engine.load(program, constants)) as executable:
+        with closing(engine.load(program, VerifiedTensors(constants))) as executable:
             yield from compared(name, "trace", wanted, executable.trace(inputs))
 
 

@@ -13,6 +13,7 @@ from aivm import kernels
 from aivm.commitments import Array
 from aivm.engines.plan.executable import TapeExecutable
 from aivm.engines.plan.memory import ALIGNMENT
+from aivm.engines.plan.prepared import PreparedUnits
 from aivm.engines.plan.products import Target
 from aivm.errors import TooLarge
 from aivm.isa.program import Program
@@ -22,11 +23,14 @@ def create(
     *, threads: int, memory_limit_bytes: int | None, deadline_seconds: float | None
 ) -> NativeEngine:
     """The native engine with the library for this CPU; EngineUnavailable where there is none."""
-    return NativeEngine(kernels.library(), threads, memory_limit_bytes, deadline_seconds)
+    prepared = PreparedUnits.of_kernels(kernels.digest(kernels.native_targets()[0]))
+    return NativeEngine(kernels.library(), threads, memory_limit_bytes, deadline_seconds, prepared)
 
 
 class NativeEngine:
-    """An `Engine`. Its memory limit does not count constants: they stay where they are."""
+    """An `Engine`. Its memory limit does not count constants, which stay where they are, nor what
+    is shared of what was made from them.
+    """
 
     name = "native"
 
@@ -36,8 +40,10 @@ class NativeEngine:
         threads: int,
         memory_limit_bytes: int | None,
         deadline_seconds: float | None,
+        prepared: PreparedUnits | None = None,
     ) -> None:
         self._library = library
+        self._prepared = prepared
         self._threads = threads
         self._memory_limit_bytes = memory_limit_bytes
         self._deadline_seconds = deadline_seconds
@@ -47,7 +53,7 @@ class NativeEngine:
         def machine() -> NativeMachine:
             return NativeMachine(self._library, self._threads, self._memory_limit_bytes)
 
-        return TapeExecutable(program, constants, machine, self._deadline_seconds)
+        return TapeExecutable(program, constants, machine, self._deadline_seconds, self._prepared)
 
 
 class NativeMachine:

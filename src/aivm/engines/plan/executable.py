@@ -10,12 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from aivm.commitments import Array, numpy_dtype
+from aivm.commitments import Array, VerifiedTensors, numpy_dtype
 from aivm.engines.base import checked_constants, checked_inputs
 from aivm.engines.plan.memory import ALIGNMENT
 from aivm.engines.plan.plan import Plan, Upload, plan_inference, plan_trace
+from aivm.engines.plan.prepared import Bytes, Prepared, PreparedUnits
 from aivm.engines.plan.products import Target
 from aivm.engines.plan.tape import Address, Step, encode
+from aivm.engines.plan.units import Unit
 from aivm.errors import DeadlineExceeded, InvalidIndex
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
@@ -55,7 +57,11 @@ class MachineMaker(Protocol):
 
 
 class TapeExecutable:
-    """An `Executable`: the fused plan on one machine, and an unfused one for every trace."""
+    """An `Executable`: the fused plan on one machine, and an unfused one for every trace.
+
+    With `prepared`, which needs a machine that reads host memory, what is made once of verified
+    constants is shared with all other executables and processes.
+    """
 
     def __init__(
         self,
@@ -63,10 +69,13 @@ class TapeExecutable:
         constants: Sequence[Array],
         open_machine: MachineMaker,
         deadline_seconds: float | None,
+        prepared: PreparedUnits | None = None,
     ) -> None:
         validate(program)
         self.program = program
         self._constants = checked_constants(program, constants)
+        # A unit is known by the roots of what it is made of, so only true roots may name one.
+        self._prepared = prepared if isinstance(constants, VerifiedTensors) else None
         self._open_machine = open_machine
         self._deadline_seconds = deadline_seconds
         self._loaded: _Loaded | None = self._load(trace=False)
@@ -111,10 +120,16 @@ class TapeExecutable:
 
     def _load(self, *, trace: bool) -> _Loaded:
         machine = self._open_machine()
-        planner = plan_trace if trace else plan_inference
-        plan = planner(self.program, machine.target, constants_in_place=machine.reads_host_memory)
+        in_place = machine.reads_host_memory
+        if trace:
+            plan = plan_trace(self.program, machine.target, constants_in_place=in_place)
+        else:
+            least = None if self._prepared is None else self._prepared.least_bytes
+            plan = plan_inference(
+                self.program, machine.target, constants_in_place=in_place, shared_bytes=least
+            )
         try:
-            return _Loaded(plan, self.program, self._constants, machine)
+            return _Loaded(plan, self.program, self._constants, machine, self._prepared)
         except BaseException:
             machine.close()
             raise
@@ -140,14 +155,22 @@ class _Loaded:
     """A plan in the memory of a machine: state, tape, scratch, then the buffers."""
 
     def __init__(
-        self, plan: Plan, program: Program, constants: Sequence[Array], machine: Machine
+        self,
+        plan: Plan,
+        program: Program,
+        constants: Sequence[Array],
+        machine: Machine,
+        prepared: PreparedUnits | None,
     ) -> None:
         self.plan = plan
         self.program = program
         self.constants = constants
         self.machine = machine
+        self.shared: dict[int, int] = {}  # buffers of units: their addresses
+        self.units: list[Prepared] = []
         steps = [step for step in (*plan.setup, *plan.steps) if isinstance(step, Step)]
-        tape_bytes = sum(3 + len(step.words) for step in steps) * _WORD
+        tapes = [steps, *(unit.steps for unit in plan.units)]
+        tape_bytes = max(sum(3 + len(step.words) for step in tape) for tape in tapes) * _WORD
         self.scratch_bytes = _aligned(plan.scratch_bytes)
         self.tape_at = STATE_BYTES
         self.scratch_at = self.tape_at + _aligned(tape_bytes)
@@ -155,8 +178,34 @@ class _Loaded:
         self.base = machine.reserve(self.buffers_at + plan.memory_bytes)
         self.memory = machine.block()
         self.memory[:STATE_BYTES] = 0
+        self._write_literals()
+        if prepared is not None:
+            for unit in plan.units:
+                self._share(unit, prepared)
         self._write_tape(steps)
         self._set_up()
+
+    def _write_literals(self) -> None:
+        for buffer, content in self.plan.literals:
+            offset = self.plan.offsets[buffer]
+            if offset is not None:
+                self._write(self.buffers_at + offset, np.frombuffer(content, np.uint8))
+
+    def _share(self, unit: Unit, prepared: PreparedUnits) -> None:
+        """Finds the memory of a unit, which is filled here if nobody has done so before."""
+
+        def fill(content: Bytes) -> None:
+            self._place_unit(unit, int(content.ctypes.data))
+            self._write_tape(unit.steps)
+            self._run(0, len(unit.steps))
+
+        found = prepared.get(unit.recipe, unit.size_bytes, fill)
+        self.units.append(found)
+        self._place_unit(unit, found.address)
+
+    def _place_unit(self, unit: Unit, address: int) -> None:
+        for buffer, place in unit.places.items():
+            self.shared[buffer] = address + place
 
     def _write_tape(self, steps: Sequence[Step]) -> None:
         words = encode(steps, self._place)
@@ -166,6 +215,8 @@ class _Loaded:
             self.step_at.append(self.step_at[-1] + (3 + len(step.words)) * _WORD)
 
     def _place(self, buffer: int) -> int:
+        if buffer in self.shared:
+            return self.shared[buffer]
         offset = self.plan.offsets[buffer]
         if offset is not None:
             return self.base + self.buffers_at + offset
@@ -173,10 +224,6 @@ class _Loaded:
         return int(constant.ctypes.data)
 
     def _set_up(self) -> None:
-        for buffer, content in self.plan.literals:
-            offset = self.plan.offsets[buffer]
-            if offset is not None:
-                self._write(self.buffers_at + offset, np.frombuffer(content, np.uint8))
         first = done = 0
         for entry in self.plan.setup:
             if not isinstance(entry, Step):
@@ -242,6 +289,7 @@ class _Loaded:
 
     def close(self) -> None:
         self.memory = np.zeros(0, np.uint8)
+        self.units.clear()
         self.machine.close()
 
 

@@ -10,6 +10,7 @@ from aivm.engines.plan.lower import Lowering
 from aivm.engines.plan.memory import Lifetime, place
 from aivm.engines.plan.products import Target
 from aivm.engines.plan.tape import Address, Step
+from aivm.engines.plan.units import Sources, Unit, find_units
 from aivm.engines.plan.views import View
 from aivm.isa.program import Program
 
@@ -26,12 +27,14 @@ class Upload:
 class Plan:
     """Steps over buffers that have offsets in one block of memory of `memory_bytes`.
 
-    `offsets[b]` is None for a buffer that nothing touches, and for constants that are read where
-    the host keeps them. `inputs[i]` is the buffer of input i. `results` are the addresses of the
-    outputs, or, in a trace, of every instruction's result; `ends[i]` is then the number of steps
-    after which result i is there, and until step `ends[i]` runs it is safe.
+    `units` are made once, before `setup`, each in memory of its own, which outlives the plan.
+    `offsets[b]` is None for a buffer that nothing touches, for those of units, and for constants
+    that are read where the host keeps them. `inputs[i]` is the buffer of input i. `results` are the
+    addresses of the outputs, or, in a trace, of every instruction's result; `ends[i]` is then the
+    number of steps after which result i is there, and until step `ends[i]` runs it is safe.
     """
 
+    units: tuple[Unit, ...]
     setup: tuple[Upload | Step, ...]
     steps: tuple[Step, ...]
     literals: tuple[tuple[int, bytes], ...]  # buffer, content
@@ -43,15 +46,26 @@ class Plan:
     scratch_bytes: int
 
 
-def plan_inference(program: Program, target: Target, *, constants_in_place: bool) -> Plan:
-    """The fast plan: fused steps, packed weights, moves folded into strides."""
+def plan_inference(
+    program: Program,
+    target: Target,
+    *,
+    constants_in_place: bool,
+    shared_bytes: int | None = None,
+) -> Plan:
+    """The fast plan: fused steps, packed weights, moves folded into strides.
+
+    With `shared_bytes`, what is made once of the constants and is at least as large as that is left
+    to `units`; without, all of it belongs to the setup.
+    """
     graph = build_graph(program, fold=True)
     groups = group_nodes(graph, fuse=True)
     lowering = _lowering(graph, groups, target, hoist=True)
     for group in groups:
         lowering.lower(group)
     addresses = tuple(lowering.address(view) for view in graph.outputs)
-    return _placed(lowering, addresses, (), constants_in_place)
+    units = [] if shared_bytes is None else _take_units(lowering, addresses, shared_bytes)
+    return _placed(lowering, addresses, (), constants_in_place, units)
 
 
 def plan_trace(program: Program, target: Target, *, constants_in_place: bool) -> Plan:
@@ -66,7 +80,7 @@ def plan_trace(program: Program, target: Target, *, constants_in_place: bool) ->
         ends[graph.nodes[group.members[-1]].value] = len(lowering.steps)
     values = range(program.first_instruction, len(program.value_types))
     addresses = tuple(Address(value) for value in values)
-    return _placed(lowering, addresses, tuple(ends[v] for v in values), constants_in_place)
+    return _placed(lowering, addresses, tuple(ends[v] for v in values), constants_in_place, [])
 
 
 def _lowering(graph: Graph, groups: list[Group], target: Target, *, hoist: bool) -> Lowering:
@@ -100,21 +114,41 @@ def _readers(graph: Graph, groups: list[Group]) -> dict[int, set[int]]:
     return readers
 
 
+def _take_units(lowering: Lowering, results: tuple[Address, ...], least: int) -> list[Unit]:
+    """Takes from the setup what is worth sharing; outputs stay where the host reads them."""
+    program = lowering.graph.program
+    names = {program.first_constant + n: c.root for n, c in enumerate(program.constants)}
+    sources = Sources(names, lowering.graph.literals)
+    read = {address.buffer for address in results}
+    wanted = read.union(*(step.buffers for step in lowering.steps))
+    found = find_units(lowering.setup, wanted, lowering.buffer_bytes, sources)
+    taken = [unit for unit in found if unit.size_bytes >= least and not read & unit.places.keys()]
+    lowering.setup = [step for unit in found if unit not in taken for step in unit.steps]
+    return taken
+
+
 def _placed(
-    lowering: Lowering, results: tuple[Address, ...], ends: tuple[int, ...], in_place: bool
+    lowering: Lowering,
+    results: tuple[Address, ...],
+    ends: tuple[int, ...],
+    in_place: bool,
+    units: list[Unit],
 ) -> Plan:
     program = lowering.graph.program
     constants = range(program.first_constant, program.first_instruction)
+    unit_steps = [step for unit in units for step in unit.steps]
     setup = _with_uploads(lowering.setup, lowering.steps, results, constants)
-    timeline = (*setup, *lowering.steps)
-    skipped = set(constants) if in_place else set[int]()
-    lifetimes = _lifetimes(lowering, timeline, len(setup), results, ends)
+    timeline = (*unit_steps, *setup, *lowering.steps)
+    skipped = {buffer for unit in units for buffer in unit.places}
+    skipped |= set(constants) if in_place else set()
+    lifetimes = _lifetimes(lowering, timeline, len(unit_steps) + len(setup), results, ends)
     kept = [buffer for buffer in lifetimes if buffer not in skipped]
     places, total = place([lifetimes[buffer] for buffer in kept])
     offsets: list[int | None] = [None] * len(lowering.buffer_bytes)
     for buffer, offset in zip(kept, places, strict=True):
         offsets[buffer] = offset
     return Plan(
+        units=tuple(units),
         setup=setup,
         steps=tuple(lowering.steps),
         literals=tuple(lowering.graph.literals.items()),

@@ -8,9 +8,6 @@ optimisation level without complaint).
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-import tempfile
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -20,12 +17,13 @@ from pathlib import Path
 import wasmtime
 
 from aivm import kernels
+from aivm.cache import open_cache
 
 OPTIMISATION = (
     "none"  # keeps the order of instructions that LLVM chose; `speed` spills in the kernels
 )
 _CONFIGURATION = ("relaxed-simd-deterministic", OPTIMISATION)
-_PRIVATE = 0o700
+MAX_CACHE_BYTES = 256 * 2**20
 _lock = threading.Lock()
 
 
@@ -56,15 +54,26 @@ def cached_module(
 
     Raises wasmtime.WasmtimeError for what is no module under that configuration.
     """
-    folder = cache_folder()
-    if folder is None:
+    stored = open_cache("wasm", max_bytes=MAX_CACHE_BYTES)
+    if stored is None:
         return wasmtime.Module(engine, wasm)
-    path = folder / f"{_key(wasm, configuration)}.cwasm"
-    module = _stored(engine, path)
+    key = f"{_key(wasm, configuration)}.cwasm"
+    module = _loaded(engine, stored.find(key))
     if module is None:
         module = wasmtime.Module(engine, wasm)
-        _store(path, module.serialize())
+        code = module.serialize()
+        stored.publish(key, lambda file: file.write(code))
     return module
+
+
+def _loaded(engine: wasmtime.Engine, path: Path | None) -> wasmtime.Module | None:
+    """The module from disk, where there is one and this wasmtime on this CPU takes it."""
+    if path is None:
+        return None
+    try:
+        return wasmtime.Module.deserialize_file(engine, str(path))
+    except wasmtime.WasmtimeError:
+        return None
 
 
 def guest_module() -> tuple[wasmtime.Engine, wasmtime.Module]:
@@ -76,45 +85,3 @@ def guest_module() -> tuple[wasmtime.Engine, wasmtime.Module]:
 def _key(wasm: bytes, configuration: Sequence[str]) -> str:
     parts = (version("wasmtime"), *configuration)
     return hashlib.sha256(hashlib.sha256(wasm).digest() + ";".join(parts).encode()).hexdigest()
-
-
-def cache_folder() -> Path | None:
-    """The user's folder for compiled guests; None where it cannot be made private."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "aivm" / "wasm"
-    try:
-        folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        if not is_private(folder):
-            return None
-        folder.chmod(_PRIVATE)
-        return folder
-    except OSError:
-        return None
-
-
-def is_private(path: Path) -> bool:
-    """Whether it is this user's own, no link, and nobody else may write it."""
-    status = path.lstat()
-    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return not path.is_symlink() and status.st_uid == os.getuid() and not others_write
-
-
-def _stored(engine: wasmtime.Engine, path: Path) -> wasmtime.Module | None:
-    """The module from disk, where there is one and this wasmtime on this CPU takes it."""
-    if not path.exists() or not is_private(path):
-        return None
-    try:
-        return wasmtime.Module.deserialize_file(engine, str(path))
-    except wasmtime.WasmtimeError:
-        return None
-
-
-def _store(path: Path, code: bytes | bytearray) -> None:
-    """Writes a whole file or none; a full disk only costs the next process a compilation."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(code)
-        Path(name).replace(path)
-    except OSError:
-        return

@@ -28,10 +28,10 @@ def test_a_second_process_finds_the_code_on_disk(empty_cache: Path) -> None:
     (stored,) = empty_cache.iterdir()
     assert empty_cache.stat().st_mode & 0o777 == 0o700
     assert stored.stat().st_mode & 0o077 == 0
-    before = stored.stat().st_mtime_ns
+    before = stored.stat().st_ino
     compiled._module.cache_clear()
     compiled.guest_module()
-    assert stored.stat().st_mtime_ns == before
+    assert stored.stat().st_ino == before
 
 
 def test_code_that_others_could_have_written_is_not_used(
@@ -59,7 +59,6 @@ def test_a_link_in_place_of_the_folder_is_not_followed(empty_cache: Path, tmp_pa
     elsewhere.mkdir()
     empty_cache.parent.mkdir()
     empty_cache.symlink_to(elsewhere)
-    assert compiled.cache_folder() is None
     compiled.guest_module()
     assert list(elsewhere.iterdir()) == []
 
