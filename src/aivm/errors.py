@@ -4,7 +4,7 @@
     ├── BadInput            the caller gave something that cannot be used  (exit 2, HTTP 400)
     │   ├── MalformedModel, UnsupportedModel, MalformedProgram, WrongTensor, TooLarge,
     │   │   MalformedPackage, MalformedReceipt, MalformedAddress, UnknownEngine, InvalidIndex,
-    │   │   MalformedConfig, MalformedBlock, MalformedModule, ModuleFailed, OutOfFuel
+    │   │   MalformedConfig, MalformedBlock, NoToken, MalformedModule, ModuleFailed, OutOfFuel
     ├── VerificationError   bytes or claims do not match what was promised (exit 3, HTTP 409)
     │   ├── Mismatch, TamperedContent, BadSignature
     ├── Denied              a rule of the protocol refuses it              (exit 4, HTTP 402-404)
@@ -132,6 +132,12 @@ class MalformedBlock(BadInput):
     """A dag-pb, UnixFS or CAR structure breaks its format, or has a form AIVM does not read."""
 
     code = "AIVM-E0112"
+
+
+class NoToken(BadInput):
+    """A model gave logits from which no token can be drawn; such a generation has no result."""
+
+    code = "AIVM-E0113"
 
 
 class MalformedModule(BadInput):

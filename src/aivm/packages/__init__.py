@@ -15,6 +15,7 @@ from aivm.packages.manifest import (
 from aivm.packages.modules import ModuleEntry
 from aivm.packages.pack import pack_model
 from aivm.packages.package import Package, open_package
+from aivm.packages.session import SessionEntry, StatePair
 from aivm.packages.writer import (
     Description,
     ExtraFile,
@@ -39,6 +40,8 @@ __all__ = [
     "Port",
     "ProgramEntry",
     "Role",
+    "SessionEntry",
+    "StatePair",
     "describe_package",
     "manifest_cid",
     "model_id",

@@ -24,6 +24,12 @@ from aivm.isa.instructions import TensorType
 from aivm.numerics.dtypes import DType
 from aivm.packages.modules import ModuleEntry, check_modules, module_from_document
 from aivm.packages.paths import check_paths, check_unique
+from aivm.packages.session import (
+    SessionEntry,
+    check_session,
+    session_from_document,
+    session_to_document,
+)
 from aivm.receipts.addresses import checked_address
 
 SCHEMA = "aivm.manifest.v1"
@@ -122,6 +128,7 @@ class Manifest:
     entries: tuple[ProgramEntry, ...]
     constants: tuple[ConstantEntry, ...]
     files: tuple[FileEntry, ...]
+    session: SessionEntry | None = None
     supersedes: bytes | None = None
     modules: tuple[ModuleEntry, ...] = ()
 
@@ -225,6 +232,8 @@ def _check_references(manifest: Manifest) -> None:
     for module in manifest.modules:
         if roles[module.path] is not Role.MODULE:
             raise MalformedPackage(f"module {module.name}: {module.path!a} is no module file")
+    if manifest.session is not None:
+        check_session(manifest.session, manifest.entries)
     try:
         datetime.strptime(manifest.created, "%Y-%m-%dT%H:%M:%S%z")
     except ValueError:
@@ -232,7 +241,7 @@ def _check_references(manifest: Manifest) -> None:
 
 
 def _from_document(document: dict[str, Any]) -> Manifest:
-    supersedes = document.get("supersedes")
+    session, supersedes = document.get("session"), document.get("supersedes")
     publisher = checked_address(document["publisher"])
     if publisher != document["publisher"]:
         raise MalformedPackage("publisher is not in its EIP-55 spelling")
@@ -254,6 +263,7 @@ def _from_document(document: dict[str, Any]) -> Manifest:
             for item in document["constants"]
         ),
         files=tuple(_file(item) for item in document["files"]),
+        session=None if session is None else session_from_document(session),
         supersedes=None if supersedes is None else _bytes32(supersedes),
         modules=tuple(module_from_document(item) for item in document.get("modules", ())),
     )
@@ -306,6 +316,8 @@ def _to_document(manifest: Manifest) -> dict[str, Any]:
     }
     if manifest.modules:
         document["modules"] = [module.to_document() for module in manifest.modules]
+    if manifest.session is not None:
+        document["session"] = session_to_document(manifest.session)
     if manifest.supersedes is not None:
         document["supersedes"] = f"0x{manifest.supersedes.hex()}"
     return document

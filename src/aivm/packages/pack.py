@@ -11,6 +11,7 @@ from aivm.commitments import Array
 from aivm.compiler import (
     CompiledModel,
     Model,
+    ModelInterface,
     TensorInterface,
     compile_model,
     inspect_model,
@@ -56,29 +57,31 @@ def pack_model(
     entries = dict(zip(_entry_names(compiled), compiled, strict=True))
     if not entries or len(entries) != len(compiled):
         raise BadInput("each set of input shapes must be given once, and at least one of them")
-    first = compiled[0]
-    types = first.program.value_types
-    interface = inspect_model(checked)
+    inputs, outputs = interfaces_of(inspect_model(checked), compiled[0])
     about = Description(
         name=name,
         version=version,
         license=license,
-        inputs=_interfaces(
-            interface.inputs, dict(zip(first.input_names, first.program.inputs, strict=True))
-        ),
-        outputs=_interfaces(
-            interface.outputs,
-            {
-                output: types[value]
-                for output, value in zip(first.output_names, first.program.outputs, strict=True)
-            },
-        ),
+        inputs=inputs,
+        outputs=outputs,
         created=created,
         description=description,
         task=task,
         supersedes=supersedes,
     )
     return write_package(out_dir, about, entries, signer, extra_files, modules)
+
+
+def interfaces_of(
+    interface: ModelInterface, compiled: CompiledModel
+) -> tuple[tuple[Interface, ...], tuple[Interface, ...]]:
+    """Inputs and outputs as the model describes them; what it leaves open, `compiled` gives."""
+    program = compiled.program
+    types = program.value_types
+    taken = dict(zip(compiled.input_names, program.inputs, strict=True))
+    results = (types[value] for value in program.outputs)
+    given = dict(zip(compiled.output_names, results, strict=True))
+    return _interfaces(interface.inputs, taken), _interfaces(interface.outputs, given)
 
 
 def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
@@ -94,7 +97,6 @@ def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
 def _interfaces(
     tensors: Sequence[TensorInterface], types: Mapping[str, TensorType]
 ) -> tuple[Interface, ...]:
-    """The model's own description; what it leaves open, the compiled program gives."""
     described = []
     for tensor in tensors:
         type_ = types.get(tensor.name)

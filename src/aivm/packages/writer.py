@@ -40,6 +40,7 @@ from aivm.packages.package import open_package
 from aivm.packages.paths import MANIFEST, SIGNATURE, check_path
 from aivm.packages.resources import memory_bytes
 from aivm.packages.safetensors import write_safetensors
+from aivm.packages.session import SessionEntry
 from aivm.receipts import Signer, StageRole
 
 WEIGHTS = "weights.safetensors"
@@ -57,6 +58,7 @@ class Description:
     created: int
     description: str = ""
     task: str = ""
+    session: SessionEntry | None = None
     supersedes: bytes | None = None
 
 
@@ -182,6 +184,7 @@ def _write_files(
         entries=entries,
         constants=constants,
         files=tuple(_file_entry(root, path, roles[path]) for path in sorted(roles)),
+        session=description.session,
         supersedes=description.supersedes,
         modules=listed,
     )

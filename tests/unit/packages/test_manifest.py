@@ -208,7 +208,7 @@ def test_the_published_schema_is_valid_and_strict() -> None:
                 collect(child)
 
     collect(schema)
-    assert len(objects) == 8
+    assert len(objects) == 10
     assert all(node["additionalProperties"] is False for node in objects)
 
 
