@@ -28,6 +28,7 @@ from aivm.errors import (
     TamperedContent,
 )
 from aivm.packages import Manifest, Package, open_package
+from aivm.sessions import generator_of
 from aivm.storage.fetch import fetch
 
 URI_SCHEME = "ipfs://"
@@ -38,8 +39,14 @@ _MODEL_ID = re.compile(r"(?:0x)?([0-9a-f]{64})")
 
 
 def programs_root(manifest: Manifest) -> bytes:
-    """What the registry stores: the root over the program roots, in the manifest's order."""
-    return merkle.root_of_leaves(entry.program for entry in manifest.entries)
+    """What the registry stores: the root over what a receipt can name as its program.
+
+    That is every program's root, in the manifest's order, then the generation root if there is one.
+    """
+    roots = [entry.program for entry in manifest.entries]
+    if manifest.session is not None:
+        roots.append(generator_of(manifest).root)
+    return merkle.root_of_leaves(roots)
 
 
 class Models:

@@ -127,9 +127,11 @@ def _metadata(served: ServedModel) -> dict[str, Any]:
 
 def _ports(served: ServedModel, names: str, types: str) -> list[dict[str, Any]]:
     first = served.offers[0]
+    # The programs of a session do not all take and give the same; the first is the model itself.
+    alike = [o for o in served.offers if getattr(o, names) == getattr(first, names)]
     described = []
     for index, name in enumerate(getattr(first, names)):
-        kinds = [getattr(offer, types)[index] for offer in served.offers]
+        kinds = [getattr(offer, types)[index] for offer in alike]
         shapes = zip(*(kind.shape for kind in kinds), strict=True)
         described.append(
             {

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 import tritonclient.http as triton
 from aiohttp.test_utils import TestServer
+from tests.unit.sessions.conftest import recurrent_model
 from tritonclient.utils import InferenceServerException
 
 from aivm.errors import InternalError
@@ -29,8 +30,10 @@ from aivm.market.openinference import (
     encode_request,
 )
 from aivm.numerics.dtypes import DType
+from aivm.packages import open_package
 from aivm.provider.server import make_app
 from aivm.receipts import Expectation, parse_receipt, verify_receipt
+from aivm.sessions import SessionPlan, pack_session
 
 LIMIT = 1 << 16
 
@@ -91,6 +94,23 @@ async def test_health_and_metadata(http: aiohttp.ClientSession, world: Any) -> N
             {"name": "row", "datatype": "FP32", "shape": [1, 3]},
         ],
     }
+
+
+async def test_a_model_with_state_is_described_by_its_step(
+    http: aiohttp.ClientSession, bench: Any, world: Any, tmp_path: Path
+) -> None:
+    about: Any = {"name": "demo/state", "version": "1.0.0", "license": "MIT", "created": 0}
+    model = recurrent_model("GRU", ("*", "*_next"))
+    plan, signer = SessionPlan(blocks=(3,)), world.owner
+    pack_session(model, plan, out_dir=tmp_path / "state", signer=signer, **about)
+    bench.agent.catalog.install(open_package(tmp_path / "state"))
+    async with http.get("/v2/models/demo/state") as response:
+        found = await response.json()
+    assert found["inputs"] == [
+        {"name": "tokens", "datatype": "INT64", "shape": [1, -1]},
+        {"name": "h", "datatype": "FP32", "shape": [1, 1, 8]},
+    ]
+    assert [port["name"] for port in found["outputs"]] == ["logits", "h_next"]
 
 
 async def test_terms_say_what_everything_costs(http: aiohttp.ClientSession, world: Any) -> None:
