@@ -20,6 +20,7 @@ PROGRAMS = {
     "P2": "minilm",
     "P3": "gemm",
     "P5": "byte_products",
+    "P7": "decoding",
     "P8": "trust",
     "P12": "first_inference",
     "P13": "storage",

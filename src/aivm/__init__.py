@@ -1,6 +1,7 @@
 """AIVM: run, sell, buy and check AI inference without trusting anybody.
 
     aivm.load("model.onnx", engine="native").run({"x": array})   # {name: array}
+    aivm.open_session("llama").generate("The licence")           # tokens as they come
     aivm.Client().infer("owner/name", {"x": array})              # bought, with a receipt
 
 The rooms beneath are described in ARCHITECTURE.md.
@@ -12,9 +13,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aivm.client import AsyncClient, Client, Inference, LocalModel, load
+    from aivm.client import (
+        AsyncClient,
+        Client,
+        Generation,
+        Inference,
+        LocalModel,
+        LocalSession,
+        load,
+        open_session,
+    )
 
-__all__ = ["AsyncClient", "Client", "Inference", "LocalModel", "load"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Generation",
+    "Inference",
+    "LocalModel",
+    "LocalSession",
+    "load",
+    "open_session",
+]
 
 
 def __getattr__(name: str) -> Any:

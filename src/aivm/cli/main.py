@@ -19,6 +19,7 @@ from aivm.errors import AivmError, BadInput
 # Commands live one file each and are imported when asked for: `aivm --help` stays quick.
 _COMMANDS = {
     "run": "run",
+    "generate": "generate",
     "verify": "verify",
     "pack": "pack",
     "push": "push",
@@ -63,6 +64,7 @@ def cli() -> None:
     \b
     aivm demo                                  the whole network on this machine, once
     aivm run model.onnx --input x.npz          run a model here, in the sandbox
+    aivm generate llama --prompt "The licence"  go on from a text, token by token
     aivm verify receipt.json                   check what somebody claims to have computed
     aivm devnet                                a network to play with, from another terminal
 

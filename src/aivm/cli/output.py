@@ -43,6 +43,16 @@ class Output:
         else:
             self._stdout.print(printable(human) if isinstance(human, str) else human)
 
+    def piece(self, text: str) -> None:
+        """A piece of a text that is still being made, for people."""
+        if not self.as_json and not self.quiet:
+            sys.stdout.write(printable(text).plain)
+            sys.stdout.flush()
+
+    def ended(self, document: Any, *, brief: str) -> None:
+        """The end of a text that `piece` has shown; as `data` for programs."""
+        self.data("", document, brief=brief)
+
     def note(self, text: RenderableType) -> None:
         """Something that a person wants to know while it happens."""
         if not self.quiet:

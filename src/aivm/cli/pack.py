@@ -16,12 +16,15 @@ from aivm.cli.modules import module_options, modules_of
 from aivm.cli.options import ask_password, network_options, output_options
 from aivm.cli.output import Output
 from aivm.cli.quantisation import quantisation_options, quantise_as_told
+from aivm.cli.session_options import session_options, with_shapes
 from aivm.cli.tensors import read_inputs
 from aivm.config import Config
 from aivm.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from aivm.compiler import Model
+    from aivm.packages import PackageInfo
+    from aivm.sessions import SessionPlan
 
 _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 
@@ -43,20 +46,40 @@ _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 @quantisation_options
 @click.option("--description", default="", help="One sentence about the model.")
 @click.option("--task", default="", help="What it is for, for example text-embedding.")
+@session_options
 @network_options
 @output_options
-def pack(output: Output, model: Path, out: Path, settings: Config, **options: Any) -> None:
-    """Compile MODEL, sign its manifest with the configured account, write a package folder."""
+def pack(
+    output: Output,
+    model: Path,
+    out: Path,
+    settings: Config,
+    plan: SessionPlan | None,
+    **options: Any,
+) -> None:
+    """Compile MODEL, sign its manifest with the configured account, write a package folder.
+
+    With --session it is a package for `aivm generate`:
+
+    \b
+    aivm pack llama.onnx --session --capacity 256 --block 16 --block 64 --stop 0 \\
+        --file tokenizer=tokenizer.json --name me/llama --version 1.0.0 ...
+    """
     from aivm.compiler import load_model
     from aivm.market.network import open_account
     from aivm.packages import ExtraFile, Role, pack_model
+    from aivm.sessions import pack_session, step_shapes
 
     if not model.is_file():
         raise NotFound(f"no file {model}")
     source = load_model(model.read_bytes())
     bindings = read_inputs(options["bind"])
     shapes = [parse_shapes(text) for text in options["shapes"]]
-    shapes = shapes or [default_shapes(source, bound=bindings)]
+    if plan is None:
+        shapes = shapes or [default_shapes(source, bound=bindings)]
+    else:
+        plan = with_shapes(plan, shapes, bindings)
+        shapes = [dict(step_shapes(source, plan))]
     extra = [
         ExtraFile(path=path.name, source=path, role=Role(role))
         for role, path in map(_file, options["files"])
@@ -66,23 +89,28 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
     if report is not None:
         source = load_model(report.quantised.proto)
         extra.append(report.file())
-    signer = open_account(settings, ask_password)
+    common = {
+        "name": options["name"],
+        "version": options["version"],
+        "license": options["license_id"],
+        "out_dir": out,
+        "signer": open_account(settings, ask_password),
+        "created": host.now(),
+        "description": options["description"],
+        "task": options["task"],
+        "extra_files": [*extra, *data],
+        "modules": modules,
+    }
     with output.working(f"compiling {model.name} and signing its manifest"):
-        info = pack_model(
-            source,
-            name=options["name"],
-            version=options["version"],
-            license=options["license_id"],
-            shapes=shapes,
-            out_dir=out,
-            signer=signer,
-            created=host.now(),
-            description=options["description"],
-            task=options["task"],
-            bindings=bindings,
-            extra_files=[*extra, *data],
-            modules=modules,
-        )
+        if plan is None:
+            info = pack_model(source, shapes=shapes, bindings=bindings, **common)
+        else:
+            info = pack_session(source, plan, **common)
+    quality = None if report is None else report.document()
+    _show(output, info, out, quality)
+
+
+def _show(output: Output, info: PackageInfo, out: Path, quality: dict[str, Any] | None) -> None:
     table = Table(box=None, pad_edge=False, title=f"{info.manifest.name} {info.manifest.version}")
     for heading in ("program", "gas units", "root"):
         table.add_column(heading, overflow="fold")
@@ -100,9 +128,11 @@ def pack(output: Output, model: Path, out: Path, settings: Config, **options: An
             {"name": entry.name, "program": entry.program.hex(), "gas": entry.gas_units}
             for entry in info.manifest.entries
         ],
-        "quantization": None if report is None else report.document(),
+        "quantization": quality,
     }
     output.data(table, document, brief=info.model_id.hex())
+    if info.manifest.session is not None:
+        output.hint(shlex.join(["aivm", "generate", str(out), "--prompt", "..."]))
     output.hint(shlex.join(["aivm", "push", str(out)]))
 
 

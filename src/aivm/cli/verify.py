@@ -48,8 +48,9 @@ def verify(
 ) -> int:
     """Check RECEIPT: form, signature and job id; with --model and --input, re-execute it.
 
-    A model given as owner/name is fetched from the network, which then also says whether the
-    signing key was the provider's. Exit status 0: every check held; 3: a check failed.
+    The inputs of a generation are what `aivm generate --inputs` wrote. A model given as owner/name
+    is fetched from the network, which then also says whether the signing key was the provider's.
+    Exit status 0: every check held; 3: a check failed.
     """
     if not receipt.is_file():
         raise NotFound(f"no file {receipt}")
@@ -76,17 +77,22 @@ def _re_execute(
     hot_key: str | None,
     options: dict[str, Any],
 ) -> Verdict:
-    from aivm.client.audit import audit
+    from aivm.client.audit import audit, audit_generation
     from aivm.client.jobs import audit_job, job_inputs
     from aivm.client.local import load
+    from aivm.client.session import open_session
     from aivm.market.text import encode_text, text_tensors
     from aivm.packages import open_package
+    from aivm.sessions.request import TENSOR_NAMES
 
     source: Any = model
     domain = None
     if not is_here(model):
         source, registered, domain = asyncio.run(_from_network(signed, model, options["settings"]))
         hot_key = hot_key or registered
+    if set(inputs) == set(TENSOR_NAMES):
+        with open_session(source, engine=options["engine"], threads=options["threads"]) as session:
+            return audit_generation(signed, session, inputs, hot_key=hot_key, domain=domain)
     if source is model and (text is not None or signed.pipeline is not None):
         source = open_package(Path(model))
     with load(source, engine=options["engine"], threads=options["threads"]) as loaded:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from aivm.client.local import LocalModel
+from aivm.client.session import LocalSession
 from aivm.errors import Mismatch
+from aivm.isa import Program
 from aivm.receipts import Check, Domain, Expectation, SignedReceipt, Verdict, verify_receipt
 
 Array = np.ndarray[Any, Any]
@@ -42,9 +44,43 @@ def audit(
             domain=domain,
         ),
     )
-    repeated = verify_receipt(
-        signed, Expectation(program=program, outputs=done.outputs, hot_key=hot_key)
+    return _with_outputs(offline, signed, done.outputs, program)
+
+
+def audit_generation(
+    signed: SignedReceipt,
+    session: LocalSession,
+    inputs: Mapping[str, Array],
+    *,
+    outputs: Array | None = None,
+    hot_key: str | None = None,
+    domain: Domain | None = None,
+) -> Verdict:
+    """As `audit`, of a receipt about a generation: `inputs` are the tensors of its request, and
+    `outputs` the tokens that came with the receipt."""
+    generation = session.repeat(inputs)
+    offline = verify_receipt(
+        signed,
+        Expectation(
+            model=session.model_id,
+            programs=[session.generator.root],
+            inputs=list(generation.request.tensors().values()),
+            outputs=None if outputs is None else [outputs],
+            hot_key=hot_key,
+            domain=domain,
+        ),
     )
+    return _with_outputs(offline, signed, [generation.outputs])
+
+
+def _with_outputs(
+    offline: Verdict,
+    signed: SignedReceipt,
+    outputs: Sequence[Array],
+    program: Program | None = None,
+) -> Verdict:
+    """The verdict with one check more: do these outputs, computed here, agree with the claim?"""
+    repeated = verify_receipt(signed, Expectation(program=program, outputs=outputs))
     claim = next(check for check in repeated.checks if check.name == "outputs")
     return Verdict((*offline.checks, Check("re-execution", claim.ok, claim.detail)))
 

@@ -2,7 +2,7 @@
 
 from aivm.sessions.decoder import Decoder
 from aivm.sessions.generator import Generator, generator_of
-from aivm.sessions.pack import SessionPlan, pack_session
+from aivm.sessions.pack import SessionPlan, pack_session, step_shapes
 from aivm.sessions.request import Request, as_tokens, request_from_tensors
 from aivm.sessions.trace import GenerationTrace, trace_generation
 
@@ -16,5 +16,6 @@ __all__ = [
     "generator_of",
     "pack_session",
     "request_from_tensors",
+    "step_shapes",
     "trace_generation",
 ]

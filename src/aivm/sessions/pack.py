@@ -74,13 +74,7 @@ def pack_session(
     """
     checked = load_model(model)
     interface = inspect_model(checked)
-    ports = find_ports(
-        _unbound(interface, plan.bindings),
-        tokens=plan.tokens,
-        position=plan.position,
-        logits=plan.logits,
-        states=plan.states,
-    )
+    ports = _ports(interface, plan)
     _check_plan(plan, ports)
     entries = _entries(checked, interface, ports, plan)
     inputs, outputs = interfaces_of(interface, entries[STEP])
@@ -97,6 +91,22 @@ def pack_session(
         supersedes=supersedes,
     )
     return write_package(out_dir, about, entries, signer, extra_files, modules)
+
+
+def step_shapes(model: Model, plan: SessionPlan) -> Shapes:
+    """The shapes in which a step takes its inputs; raises as `pack_session` does."""
+    interface = inspect_model(model)
+    return _shapes(interface, _ports(interface, plan), plan, 1)
+
+
+def _ports(interface: ModelInterface, plan: SessionPlan) -> Ports:
+    return find_ports(
+        _unbound(interface, plan.bindings),
+        tokens=plan.tokens,
+        position=plan.position,
+        logits=plan.logits,
+        states=plan.states,
+    )
 
 
 def _entries(
@@ -161,6 +171,25 @@ def _compiled(
     model: CheckedModel, interface: ModelInterface, ports: Ports, plan: SessionPlan, size: int
 ) -> CompiledModel:
     """The program that takes so many tokens. Raises UnsupportedModel for a state that grows."""
+    shapes = _shapes(interface, ports, plan, size)
+    compiled = compile_model(model, shapes, bindings=plan.bindings)
+    for pair in ports.states:
+        place = compiled.input_names.index(pair.input)
+        taken, given = compiled.program.inputs[place], _type_of(compiled, pair.output)
+        if taken != given:
+            raise UnsupportedModel(
+                f"state {pair.input!r} goes in as {list(taken.shape)} and comes out, as "
+                f"{pair.output!r}, as {list(given.shape)} {given.dtype.name}",
+                hint="A cache that grows with the text has no fixed program: export the model with "
+                "a cache of fixed capacity (TensorScatter, a static cache).",
+            )
+    return compiled
+
+
+def _shapes(
+    interface: ModelInterface, ports: Ports, plan: SessionPlan, size: int
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of inputs that the model leaves open, for so many tokens."""
     shapes: dict[str, tuple[int, ...]] = {ports.tokens: (1, size)}
     for tensor in interface.inputs:
         open_sizes = any(not isinstance(length, int) for length in tensor.shape or (None,))
@@ -175,18 +204,7 @@ def _compiled(
                 hint="A batch is 1: --shapes NAME=2x1x128. A cache that grows with the text must "
                 "be exported with a fixed capacity instead (TensorScatter, a static cache).",
             )
-    compiled = compile_model(model, {**shapes, **plan.shapes}, bindings=plan.bindings)
-    for pair in ports.states:
-        place = compiled.input_names.index(pair.input)
-        taken, given = compiled.program.inputs[place], _type_of(compiled, pair.output)
-        if taken != given:
-            raise UnsupportedModel(
-                f"state {pair.input!r} goes in as {list(taken.shape)} and comes out, as "
-                f"{pair.output!r}, as {list(given.shape)} {given.dtype.name}",
-                hint="A cache that grows with the text has no fixed program: export the model with "
-                "a cache of fixed capacity (TensorScatter, a static cache).",
-            )
-    return compiled
+    return {**shapes, **plan.shapes}
 
 
 def _type_of(compiled: CompiledModel, output: str) -> TensorType:
