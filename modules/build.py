@@ -1,6 +1,6 @@
-"""Builds the modules that AIVM ships, with the pinned zig toolchain, byte-reproducibly.
+"""Builds shipped modules and example apps, with the pinned zig toolchain, byte-reproducibly.
 
-    python modules/build.py            modules/* -> src/aivm/modules/artifacts/
+    python modules/build.py            modules/* -> src/aivm/modules/artifacts/, and examples/apps/
     python modules/build.py --check    rebuild elsewhere and compare with the artifacts
 
 A package names a module by its digest, and so does every receipt about it: the artifacts are
@@ -20,6 +20,7 @@ from pathlib import Path
 
 MODULES = Path(__file__).resolve().parent
 ARTIFACTS = MODULES.parent / "src" / "aivm" / "modules" / "artifacts"
+EXAMPLES = MODULES.parent / "examples" / "apps"
 ZIG_VERSION = "0.17.1"
 # File of the module: folder of its own sources, beside lib/.
 SHIPPED = {"wordpiece.wasm": "tokenizer"}
@@ -31,6 +32,26 @@ FLAGS = (
     *("-Wall", "-Wextra", "-Werror", "-Iinclude"),
     *("-Wl,--no-entry", "-Wl,--export-memory", "-Wl,-z,stack-size=65536"),
 )
+# File of the app: what zig is told besides the output; both are ordinary WASI programs.
+APPS = {
+    "classify.wasm": ("cc", "-target", "wasm32-wasi", "-O2", "-s", "-Wall", "-Wextra", "-Werror",
+                      "classify.c"),
+    "system.wasm": ("build-exe", "-target", "wasm32-wasi", "-O", "ReleaseSmall", "-fstrip",
+                    "system.zig"),
+}  # fmt: skip
+
+
+def build_apps(folder: Path) -> None:
+    """The example apps into `folder`; with the common cache, for it holds the C library."""
+    for file, arguments in APPS.items():
+        output = folder / file
+        flag = ["-o", str(output)] if arguments[0] == "cc" else [f"-femit-bin={output}"]
+        command = [sys.executable, "-m", "ziglang", *arguments, *flag]
+        subprocess.run(command, cwd=EXAMPLES, check=True)
+        output.chmod(0o644)
+        for debris in folder.glob("*.o"):
+            debris.unlink()
+        sys.stderr.write(f"{file}: {output.stat().st_size} bytes\n")
 
 
 def build(folder: Path, zig_cache: Path | None = None) -> None:
@@ -59,8 +80,14 @@ def check() -> bool:
     with tempfile.TemporaryDirectory() as name:
         fresh = Path(name)
         build(fresh, fresh / "cache")
-        files = [*SHIPPED, "artifacts.json"]
-        stale = [f for f in files if (fresh / f).read_bytes() != (ARTIFACTS / f).read_bytes()]
+        build_apps(fresh)
+        committed = dict.fromkeys([*SHIPPED, "artifacts.json"], ARTIFACTS)
+        committed |= dict.fromkeys(APPS, EXAMPLES)
+        stale = [
+            file
+            for file, place in committed.items()
+            if (fresh / file).read_bytes() != (place / file).read_bytes()
+        ]
     for file in stale:
         sys.stderr.write(f"{file} is not what the sources give: run modules/build.py\n")
     return not stale
@@ -78,6 +105,7 @@ def main() -> int:
     if arguments.check:
         return 0 if check() else 3
     build(ARTIFACTS)
+    build_apps(EXAMPLES)
     return 0
 
 

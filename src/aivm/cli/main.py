@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "run",
     "generate": "generate",
     "verify": "verify",
+    "app": "app",
     "pack": "pack",
     "push": "push",
     "ls": "models",

@@ -64,7 +64,9 @@ def verify(
         verdict = verify_receipt(signed, Expectation(hot_key=hot_key))
         output.note("[dim]Not re-executed: give --model and --input for that.[/dim]")
     output.data(
-        _table(signed, verdict), _document(signed, verdict), brief="ok" if verdict.ok else "failed"
+        verdict_table(signed, verdict),
+        verdict_document(signed, verdict),
+        brief="ok" if verdict.ok else "failed",
     )
     return 0 if verdict.ok else VerificationError.exit_status
 
@@ -124,14 +126,14 @@ async def _from_network(
         return package, registered, Domain(chain.chain_id, chain.staking.address)
 
 
-def _document(signed: SignedReceipt, verdict: Verdict) -> dict[str, Any]:
+def verdict_document(signed: SignedReceipt, verdict: Verdict) -> dict[str, Any]:
     checks = [
         {"name": check.name, "ok": check.ok, "detail": check.detail} for check in verdict.checks
     ]
     return {"ok": verdict.ok, "job": signed.receipt.job.hex(), "checks": checks}
 
 
-def _table(signed: SignedReceipt, verdict: Verdict) -> Table:
+def verdict_table(signed: SignedReceipt, verdict: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, title=f"receipt {signed.receipt.job.hex()[:16]}")
     for heading in ("check", "", "detail"):
         table.add_column(heading, overflow="fold")

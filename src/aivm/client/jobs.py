@@ -117,10 +117,11 @@ def audit_job(
         ("inputs", receipt.inputs, job.input_root),
         ("re-execution", receipt.outputs, job.output_root),
     )
-    return Verdict((*offline.checks, *(_compared(*item) for item in found)))
+    return Verdict((*offline.checks, *(compared(*item) for item in found)))
 
 
-def _compared(name: str, claimed: bytes, actual: bytes) -> Check:
+def compared(name: str, claimed: bytes, actual: bytes) -> Check:
+    """Whether a root in a receipt is the one that was found here."""
     if claimed == actual:
         return Check(name, True, f"0x{claimed.hex()}")
     return Check(name, False, f"the receipt says 0x{claimed.hex()}, it is 0x{actual.hex()}")

@@ -121,7 +121,10 @@ class Sandbox:
         except wasmtime.WasmtimeError as error:
             raise TooLarge(f"the module does not fit its limits: {_reason(error)}") from None
         self._exports = dict(instance.exports(self.store))
-        memory = self._exports["memory"]
+        self.use_memory(self._exports["memory"])
+
+    def use_memory(self, memory: Any) -> None:
+        """`memory` is the instance's export of that name, which `require_memory` has checked."""
         assert isinstance(memory, wasmtime.Memory)
         self._memory = memory
 

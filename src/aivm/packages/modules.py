@@ -12,6 +12,7 @@ from typing import Any
 
 from aivm.errors import BadInput, MalformedPackage, ModuleFailed
 from aivm.modules import Limits, Module, Tensor
+from aivm.modules.wasi import App
 from aivm.packages.paths import check_unique
 from aivm.receipts import ModuleInterface, Stage, StageRole
 
@@ -125,9 +126,10 @@ def _check_module(module: ModuleEntry, digests: Mapping[str, bytes]) -> None:
         raise MalformedPackage(f"{where}: the first input of a tokenizer is {TEXT!r}")
 
 
-def load_code(entry: ModuleEntry, wasm: bytes) -> Module:
+def load_code(entry: ModuleEntry, wasm: bytes) -> Module | App:
     """The module, ready to run. Raises MalformedModule, TooLarge."""
-    return Module(wasm, entry.entry, entry.limits)
+    kind = App if entry.role is StageRole.APP else Module
+    return kind(wasm, entry.entry, entry.limits)
 
 
 @dataclass(frozen=True)
@@ -148,3 +150,12 @@ class LoadedModule:
                 f" its package says {len(self.entry.outputs)}"
             )
         return dict(zip(self.entry.outputs, outputs, strict=True))
+
+
+@dataclass(frozen=True)
+class LoadedApp:
+    """An app of a package: its entry, how receipts name it, and its code."""
+
+    entry: ModuleEntry
+    stage: Stage
+    code: App

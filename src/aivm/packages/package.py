@@ -30,7 +30,8 @@ from aivm.isa.gas import gas_units
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Constant, Program
 from aivm.isa.records import decode
-from aivm.modules import Tensor
+from aivm.modules import Module, Tensor
+from aivm.modules.wasi import App
 from aivm.packages import files
 from aivm.packages.envelope import MAX_ENVELOPE_BYTES, verify_envelope
 from aivm.packages.manifest import (
@@ -42,7 +43,7 @@ from aivm.packages.manifest import (
     model_id,
     parse_manifest,
 )
-from aivm.packages.modules import LoadedModule, ModuleEntry, load_code
+from aivm.packages.modules import LoadedApp, LoadedModule, ModuleEntry, load_code
 from aivm.packages.paths import MANIFEST, SIGNATURE
 from aivm.packages.safetensors import SafeTensors
 from aivm.receipts import StageRole
@@ -90,15 +91,31 @@ class Package:
                 return self._load_module(entry)
         return None
 
+    def app(self, name: str | None = None) -> LoadedApp:
+        """The app of that name, or the only one, ready to run. Raises NotFound, as `module`."""
+        apps = {e.name: e for e in self.manifest.modules if e.role is StageRole.APP}
+        known = ", ".join(apps) or "none"
+        if name is None and len(apps) != 1:
+            raise NotFound(f"{self.manifest.name} has {len(apps)} apps: {known}")
+        if name is not None and name not in apps:
+            raise NotFound(f"{self.manifest.name} has no app {name!a}", hint=f"Apps: {known}.")
+        entry = next(iter(apps.values())) if name is None else apps[name]
+        code = load_code(entry, self.read(entry.path))
+        assert isinstance(code, App)
+        return LoadedApp(entry, entry.stage(self._digests()), code)
+
     def _load_module(self, entry: ModuleEntry) -> LoadedModule:
         loaded = self._modules.get(entry.name)
         if loaded is None:
             data = tuple(Tensor.of_bytes(self.read(path)) for path in entry.data)
-            digests = {file.path: file.sha256 for file in self.manifest.files}
             code = load_code(entry, self.read(entry.path))
-            loaded = LoadedModule(entry, entry.stage(digests), code, data)
+            assert isinstance(code, Module)
+            loaded = LoadedModule(entry, entry.stage(self._digests()), code, data)
             self._modules[entry.name] = loaded
         return loaded
+
+    def _digests(self) -> dict[str, bytes]:
+        return {file.path: file.sha256 for file in self.manifest.files}
 
     def file(self, path: str) -> Path:
         """Where a file that the manifest lists lies on disk. Raises NotFound."""
