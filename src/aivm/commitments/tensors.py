@@ -82,7 +82,10 @@ def carried(array: Array, dtype: DType, what: str = "the array") -> Array:
 
     Raises WrongTensor, about `what`, for an array of another dtype: no value is converted.
     """
-    carrier, given = _NUMPY_DTYPES[dtype], array.dtype.newbyteorder("<")
+    carrier = _NUMPY_DTYPES[dtype]
+    if array.dtype == carrier:
+        return array
+    given = array.dtype.newbyteorder("<")
     if dtype is DType.F16 and given == _FLOAT16:
         return array.astype(_FLOAT16, copy=False).view(carrier)
     if given != carrier:

@@ -78,9 +78,11 @@ class TapeExecutable:
         self._prepared = prepared if isinstance(constants, VerifiedTensors) else None
         self._open_machine = open_machine
         self._deadline_seconds = deadline_seconds
-        self._loaded: _Loaded | None = self._load(trace=False)
-        types = program.value_types
-        self._output_types = [types[value] for value in program.outputs]
+        loaded = self._load(trace=False)
+        self._loaded: _Loaded | None = loaded
+        types = [program.value_types[value] for value in program.outputs]
+        outputs = zip(loaded.plan.results, types, strict=True)
+        self._outputs = [loaded.window(address, type_) for address, type_ in outputs]
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         loaded = self._open()
@@ -88,8 +90,7 @@ class TapeExecutable:
         loaded.write_inputs(arrays)
         with self._deadline(loaded):
             loaded.run_steps(0, len(loaded.plan.steps))
-        outputs = zip(loaded.plan.results, self._output_types, strict=True)
-        return [loaded.read(address, type_) for address, type_ in outputs]
+        return [window.copy() for window in self._outputs]
 
     def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
         self._open()
@@ -104,11 +105,12 @@ class TapeExecutable:
                 with self._deadline(loaded):
                     loaded.run_steps(done, end)
                 done = end
-                yield loaded.read(address, instruction.type)
+                yield loaded.window(address, instruction.type).copy()
         finally:
             loaded.close()
 
     def close(self) -> None:
+        self._outputs.clear()
         if self._loaded is not None:
             self._loaded.close()
             self._loaded = None
@@ -184,6 +186,8 @@ class _Loaded:
                 self._share(unit, prepared)
         self._write_tape(steps)
         self._set_up()
+        inputs = zip(plan.inputs, program.inputs, strict=True)
+        self._inputs = [self.window(Address(buffer), type_) for buffer, type_ in inputs]
 
     def _write_literals(self) -> None:
         for buffer, content in self.plan.literals:
@@ -241,10 +245,8 @@ class _Loaded:
             self._write(self.buffers_at + offset, self.constants[entry.constant])
 
     def write_inputs(self, arrays: Sequence[Array]) -> None:
-        for buffer, array in zip(self.plan.inputs, arrays, strict=True):
-            offset = self.plan.offsets[buffer]
-            assert offset is not None, "every input has a buffer"
-            self._write(self.buffers_at + offset, array)
+        for window, array in zip(self._inputs, arrays, strict=True):
+            np.copyto(window, array)
 
     def run_steps(self, first: int, last: int) -> None:
         """Runs steps [first, last) of the plan. Raises InvalidIndex or DeadlineExceeded."""
@@ -269,8 +271,8 @@ class _Loaded:
     def cancel(self) -> None:
         self.memory[_CANCEL] = 1
 
-    def read(self, address: Address, type_: TensorType) -> Array:
-        """A fresh array of what lies at the address."""
+    def window(self, address: Address, type_: TensorType) -> Array:
+        """What lies at the address, as an array over the memory itself."""
         dtype = numpy_dtype(type_.dtype)
         if type_.elements == 0:
             return np.empty(type_.shape, dtype)
@@ -281,7 +283,7 @@ class _Loaded:
         else:
             whole, start = self.memory, self.buffers_at + offset + address.offset
         content = whole[start : start + type_.size_bytes]
-        return content.view(dtype).reshape(type_.shape).copy()
+        return content.view(dtype).reshape(type_.shape)
 
     def _write(self, offset: int, array: npt.NDArray[Any]) -> None:
         content = array.reshape(-1).view(np.uint8)
@@ -289,6 +291,7 @@ class _Loaded:
 
     def close(self) -> None:
         self.memory = np.zeros(0, np.uint8)
+        self._inputs.clear()
         self.units.clear()
         self.machine.close()
 
