@@ -90,6 +90,15 @@ contracts-check: contracts/node_modules $(STAMP)-dev
 	$(BIN)/python contracts/build.py --check
 	$(BIN)/python contracts/gas.py --check
 
+# --- adversity: minutes here, hours by hand (fuzz/README.md) ------------------------------------------
+
+fuzz: $(STAMP)-dev
+	$(BIN)/python fuzz/engines.py --minutes 10
+	$(BIN)/python fuzz/malformed.py --minutes 5
+
+sanitize: $(STAMP)-dev
+	$(BIN)/python fuzz/sanitize.py
+
 # --- measurements ------------------------------------------------------------------------------------
 
 bench: $(STAMP)-dev

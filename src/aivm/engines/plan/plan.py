@@ -39,6 +39,7 @@ class Plan:
     steps: tuple[Step, ...]
     literals: tuple[tuple[int, bytes], ...]  # buffer, content
     offsets: tuple[int | None, ...]
+    sizes: tuple[int, ...]  # bytes of each buffer
     memory_bytes: int
     inputs: tuple[int, ...]
     results: tuple[Address, ...]
@@ -153,6 +154,7 @@ def _placed(
         steps=tuple(lowering.steps),
         literals=tuple(lowering.graph.literals.items()),
         offsets=tuple(offsets),
+        sizes=tuple(lowering.buffer_bytes),
         memory_bytes=total,
         inputs=tuple(range(len(program.inputs))),
         results=results,
