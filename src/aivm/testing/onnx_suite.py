@@ -19,7 +19,7 @@ from onnx.backend.test.case.test_case import TestCase as Case
 from onnx.backend.test.loader import load_model_tests
 
 from aivm.compiler import CompiledModel, compile_model
-from aivm.engines import open_engine
+from aivm.engines import Engine, open_engine
 from aivm.errors import AivmError, UnsupportedModel
 
 Array = np.ndarray[Any, Any]
@@ -80,7 +80,7 @@ def node_cases() -> list[Case]:
         return list(load_model_tests(kind="node"))
 
 
-def outcomes(cases: Sequence[Case], engines: Sequence[str]) -> Iterator[Outcome]:
+def outcomes(cases: Sequence[Case], engines: Sequence[str | Engine]) -> Iterator[Outcome]:
     """Runs the cases one after the other."""
     for case in cases:
         verdict, reason = _verdict(case, engines)
@@ -114,7 +114,7 @@ def _model(case: Case) -> ModelProto:
     return case.model
 
 
-def _verdict(case: Case, engines: Sequence[str]) -> tuple[str, str]:
+def _verdict(case: Case, engines: Sequence[str | Engine]) -> tuple[str, str]:
     prepared = AivmBackend.prepare(_model(case), engines=engines)
     for inputs, expected in case.data_sets or ():
         try:
@@ -168,7 +168,7 @@ class AivmBackend(Backend):
         model: ModelProto,
         device: str = "CPU",
         *,
-        engines: Sequence[str] = ("native",),
+        engines: Sequence[str | Engine] = ("native",),
         **_: Any,
     ) -> Prepared:
         """A model to be run on all of `engines`, which must agree in every bit."""
@@ -183,7 +183,7 @@ class AivmBackend(Backend):
 class Prepared(BackendRep):
     """A model that is compiled anew for the shapes of every run."""
 
-    def __init__(self, model: ModelProto, engines: Sequence[str]) -> None:
+    def __init__(self, model: ModelProto, engines: Sequence[str | Engine]) -> None:
         self._model, self._engines = model, engines
 
     def run(self, inputs: Sequence[Any], **_: Any) -> tuple[Array, ...]:
@@ -237,8 +237,9 @@ def _carrier(array: Array) -> Array:
     return array.view(np.uint16) if array.dtype.name == "bfloat16" else array
 
 
-def _run(engine: str, compiled: CompiledModel, arrays: list[Array]) -> list[Array]:
-    executable = open_engine(engine).load(compiled.program, compiled.constants)
+def _run(engine: str | Engine, compiled: CompiledModel, arrays: list[Array]) -> list[Array]:
+    opened = open_engine(engine) if isinstance(engine, str) else engine
+    executable = opened.load(compiled.program, compiled.constants)
     try:
         return executable.run(arrays)
     finally:

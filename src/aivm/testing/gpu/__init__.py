@@ -4,6 +4,7 @@ It runs the project's CUDA C, compiled as C++ for the CPU, under the engine's ow
 engine: nobody can choose it by name, and it is as slow as one would think.
 """
 
+from aivm.testing.gpu.collector import KernelCollector
 from aivm.testing.gpu.emulator import EmulatedDevice, EmulatedGpu
 
-__all__ = ["EmulatedDevice", "EmulatedGpu"]
+__all__ = ["EmulatedDevice", "EmulatedGpu", "KernelCollector"]
