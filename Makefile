@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 STAMP  := $(VENV)/.stamp
 
-.PHONY: install dev demo test test-nightly check contracts contracts-check kernels kernels-check \
+.PHONY: install dev demo test test-nightly test-gpu check contracts contracts-check kernels kernels-check \
 	modules modules-check bench targets format clean
 
 # --- set-up ------------------------------------------------------------------------------------
@@ -51,6 +51,11 @@ test: $(STAMP)-test contracts/node_modules
 test-nightly: $(STAMP)-test contracts/node_modules
 	$(BIN)/python -m aivm.chain.tools npm --prefix contracts run test:nightly
 	$(BIN)/pytest
+
+# On a machine with an NVIDIA GPU: every program and model there, to the bit, then P15.
+test-gpu: $(STAMP)-dev
+	AIVM_GPU=required $(BIN)/pytest tests/conformance/test_cuda.py -k real --durations=5
+	$(BIN)/python benchmarks/targets.py P15
 
 check: $(STAMP)-dev kernels-check modules-check contracts-check
 	$(BIN)/python docs/generate.py --check

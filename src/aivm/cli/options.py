@@ -53,7 +53,7 @@ def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["wasm", "native", "reference"]),
+    type=click.Choice(["wasm", "native", "cuda", "reference"]),
     default="wasm",
     show_default=True,
     help="What executes the program; the bits are the same.",

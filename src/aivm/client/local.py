@@ -208,8 +208,9 @@ def load(
 ) -> LocalModel:
     """Load an ONNX file (path or bytes) or a package (its folder, or opened) for local use.
 
-    `engine` is "wasm" (sandboxed, default), "native" or "reference"; an unknown or unavailable one
-    is refused, never replaced. Raises NotFound, MalformedModel, UnsupportedModel, MalformedPackage.
+    `engine` is "wasm" (sandboxed, default), "native", "cuda" or "reference"; an unknown or
+    unavailable one is refused, never replaced. Raises NotFound, MalformedModel, UnsupportedModel,
+    MalformedPackage.
     """
     chosen = open_engine(engine, threads=threads)
     return LocalModel(_source(model), chosen)
