@@ -44,7 +44,7 @@ def cos(m: Machine[W], x: W) -> W:
 
 
 def tan(m: Machine[W], x: W) -> W:
-    """The tangent of x radians, within 2 ulp; odd, so tan(-0) = -0; NaN for an infinity."""
+    """The tangent of x radians, within 2.4 ulp; odd, so tan(-0) = -0; NaN for an infinity."""
     sine, cosine, quadrant = _quadrant_values(m, x)
     quotient = m.div(_pick(m, quadrant, sine, cosine), _pick(m, quadrant, cosine, sine))
     turned = m.xor(quotient, m.shl(quadrant, 31))

@@ -12,7 +12,7 @@ from aivm.numerics.functions.large_angles import PIECES
 from aivm.numerics.functions.trigonometric import LARGEST_SMALL_ANGLE
 
 REFERENCE = {"sin": mpmath.sin, "cos": mpmath.cos, "tan": mpmath.tan}
-WITHIN = {"sin": 0.9, "cos": 0.9, "tan": 2.2}
+WITHIN = {"sin": 1.0, "cos": 1.0, "tan": 2.4}
 NAMES = sorted(REFERENCE)
 
 

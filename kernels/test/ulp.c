@@ -1,9 +1,10 @@
 // Largest error of every unary function of numerics 1 over binary32 words, against the C library's
 // binary64 function of the same word (whose own error is some 1e-8 units of binary32).
 //
-//     accuracy FUNCTION FIRST COUNT        the words FIRST .. FIRST + COUNT - 1
+//     ulp FUNCTION FIRST COUNT        the words FIRST .. FIRST + COUNT - 1
+//     ulp pow FIRST COUNT             as many pseudo-random pairs, results of every size
 //
-// Prints: function, largest error in units in the last place, the word where it occurs, and how many
+// Prints: function, largest error in units in the last place, the word (of x) where it occurs, and how many
 // words give a NaN, an infinity or the sign of a zero where the C library does not.
 #include <math.h>
 #include <stdio.h>
@@ -59,25 +60,59 @@ static void judge(report *r, uint32_t word, float got, double exact) {
     }
 }
 
+static report sweep(const function *f, uint64_t first, uint64_t end) {
+    report r = {0};
+    for (uint64_t at = first; at < end; at += LANES) {
+        uint32_t words[LANES];
+        float x[LANES], y[LANES];
+        for (int i = 0; i < LANES; i++) words[i] = (uint32_t)(at + i);
+        memcpy(x, words, sizeof x);
+        ST(y, f->kernel(LD(x)));
+        for (int i = 0; i < LANES && at + i < end; i++) judge(&r, words[i], y[i], f->exact(x[i]));
+    }
+    return r;
+}
+
+// SplitMix64 (Steele, Lea and Flood 2014).
+static uint64_t mixed(uint64_t x) {
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static report sweep_pow(uint64_t first, uint64_t end) {
+    report r = {0};
+    for (uint64_t at = first; at < end; at += LANES) {
+        uint32_t words[LANES];
+        float x[LANES], y[LANES], z[LANES];
+        for (int i = 0; i < LANES; i++) {
+            const uint64_t bits = mixed(at + i);
+            words[i] = (uint32_t)(bits >> 32) % 0x7f800000;
+            memcpy(&x[i], &words[i], 4);
+            const double size = -150 + 279 * (double)(uint32_t)bits / 4294967296.0;
+            y[i] = (float)(size / log2(x[i]));
+        }
+        ST(z, fn_pow(LD(x), LD(y)));
+        for (int i = 0; i < LANES && at + i < end; i++) judge(&r, words[i], z[i], pow(x[i], y[i]));
+    }
+    return r;
+}
+
 int main(int count, char **arguments) {
     if (count != 4) return 2;
-    for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
-        if (strcmp(functions[f].name, arguments[1])) continue;
-        const uint64_t first = strtoull(arguments[2], NULL, 0);
-        const uint64_t end = first + strtoull(arguments[3], NULL, 0);
-        report r = {0};
-        for (uint64_t at = first; at < end; at += LANES) {
-            uint32_t words[LANES];
-            float x[LANES], y[LANES];
-            for (int i = 0; i < LANES; i++) words[i] = (uint32_t)(at + i);
-            memcpy(x, words, sizeof x);
-            ST(y, functions[f].kernel(LD(x)));
-            for (int i = 0; i < LANES && at + i < end; i++)
-                judge(&r, words[i], y[i], functions[f].exact(x[i]));
-        }
-        printf("%s %.4f 0x%08x %llu\n", functions[f].name, r.worst, r.where,
-               (unsigned long long)r.wrong);
-        return 0;
+    const char *name = arguments[1];
+    const uint64_t first = strtoull(arguments[2], NULL, 0);
+    const uint64_t end = first + strtoull(arguments[3], NULL, 0);
+    report r;
+    if (!strcmp(name, "pow")) {
+        r = sweep_pow(first, end);
+    } else {
+        size_t f = 0, known = sizeof functions / sizeof *functions;
+        while (f < known && strcmp(functions[f].name, name)) f++;
+        if (f == known) return 2;
+        r = sweep(&functions[f], first, end);
     }
-    return 2;
+    printf("%s %.4f 0x%08x %llu\n", name, r.worst, r.where, (unsigned long long)r.wrong);
+    return 0;
 }
