@@ -20,6 +20,7 @@ from aivm.receipts import (
     Domain,
     Expectation,
     SignedReceipt,
+    StageRole,
     Verdict,
     parse_receipt,
     verify_receipt,
@@ -99,6 +100,11 @@ def _re_execute(
         source = open_package(Path(model))
     with load(source, engine=options["engine"], threads=options["threads"]) as loaded:
         if signed.pipeline is not None:
+            if signed.pipeline.stages[0].role is StageRole.APP:
+                raise BadInput(
+                    "this receipt is about an app",
+                    hint="Check it with: aivm app PACKAGE --check RECEIPT ARGUMENTS...",
+                )
             given = (
                 job_inputs(source, inputs)
                 if text is None

@@ -34,6 +34,8 @@ def test_an_app_from_packing_to_checking(aivm: Any, packed: Path) -> None:
     assert "arbitration" in ran.err
     assert aivm("verify", "receipt.json").status == 0
     assert aivm(*command, "--check", "receipt.json", "demo/digits").status == 0
+    elsewhere = aivm("verify", "receipt.json", "--model", packed, "--text", "x")
+    assert elsewhere.status == 2 and "--check" in elsewhere.err
     assert aivm(*command, "--check", "receipt.json", "1x1x8x8").status == 3
     assert aivm(*command, "--check", "none.json", "demo/digits").status == 4
 
