@@ -30,6 +30,7 @@ PROGRAMS = {
     "C1": "conformance",
     "C2": "conformance",
     "C3": "accuracy",
+    "C4": "identical",
 }
 # Measured only where it is asked for by name: it needs an NVIDIA GPU.
 ON_REQUEST = {"P15"}

@@ -37,7 +37,8 @@ def digest(target: str) -> str:
 
 
 @cache
-def _checked_path(target: str) -> Path:
+def artifact_path(target: str) -> Path:
+    """The artifact of a target, whose bytes have just been checked; raises TamperedContent."""
     expected = digest(target)
     path = ARTIFACTS / _index()[target]["file"]
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
@@ -50,13 +51,13 @@ def _checked_path(target: str) -> Path:
 
 def wasm_path() -> Path:
     """The checked `aivm.wasm`: the sandboxed kernels, whose digest names the virtual machine."""
-    return _checked_path("wasm")
+    return artifact_path("wasm")
 
 
 @cache
 def cuda_source() -> str:
     """The checked kernels for GPUs, as CUDA C: templates, of which programs name what they need."""
-    return _checked_path("cuda").read_text(encoding="utf-8")
+    return artifact_path("cuda").read_text(encoding="utf-8")
 
 
 @cache
@@ -66,7 +67,7 @@ def library(target: str | None = None) -> ctypes.CDLL:
     Raises EngineUnavailable where no build fits, TamperedContent where its bytes are not ours.
     """
     chosen = target or native_targets()[0]
-    loaded = ctypes.CDLL(str(_checked_path(chosen)))
+    loaded = ctypes.CDLL(str(artifact_path(chosen)))
     pointer, size = ctypes.c_void_p, ctypes.c_uint64
     for name in ("aivm_sha256", "aivm_tree_root"):
         function = getattr(loaded, name)

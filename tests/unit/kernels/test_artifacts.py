@@ -17,7 +17,7 @@ def copied_artifacts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     folder = tmp_path / "artifacts"
     shutil.copytree(kernels.ARTIFACTS, folder)
     monkeypatch.setattr(kernels, "ARTIFACTS", folder)
-    caches = (kernels._index, kernels._checked_path, kernels.library)
+    caches = (kernels._index, kernels.artifact_path, kernels.library)
     for cached in caches:
         cached.cache_clear()
     yield folder
