@@ -28,7 +28,6 @@ from aivm.compiler import compile_model
 from aivm.engines import open_engine
 from aivm.engines.native import NativeEngine
 from aivm.errors import Mismatch
-from aivm.testing.engines import native_targets
 
 IMAGE = (1, 3, 224, 224)
 CLASSES = 1000
@@ -130,7 +129,7 @@ def measure(model: bytes, rounds: int) -> dict[str, float]:
     made = compile_model(model, {})
     image = np.random.default_rng(1).standard_normal(IMAGE, np.float32)
     engines = {
-        name: NativeEngine(kernels.library(name), 1, None, None) for name in native_targets()
+        name: NativeEngine(kernels.library(name), 1, None, None) for name in kernels.native_targets()
     }
     executables = {
         name: engine.load(made.program, made.constants)
@@ -164,7 +163,7 @@ def main() -> None:
             (options.write / f"{name}.onnx").write_bytes(model)
         return
     times = {name: measure(model, options.rounds) for name, model in models.items()}
-    best = native_targets()[0]
+    best = kernels.native_targets()[0]
     ratios = {name: found["onnxruntime"] / found[best] for name, found in times.items()}
     columns = list(next(iter(times.values())))
     rows = [[name, *(f"{found[c]:.2f}" for c in columns)] for name, found in times.items()]

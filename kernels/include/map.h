@@ -32,7 +32,7 @@ typedef void map_kernel(char *out, const char *a, const char *b, const char *c, 
 
 map_kernel *find_map(int64_t function, int64_t dtype);
 map_kernel *find_map_f32(int64_t function);
-// ADD, SUB, MUL, DIV of f32 in another form. `one`: 1, 2: the first, second operand is one number
+// ADD, SUB, MUL, DIV, MIN, MAX of f32 in another form. `one`: 1, 2: the first, second operand is one number
 // for all elements. `canonical`: results are stored canonical.
 map_kernel *find_arithmetic_f32(int64_t function, int64_t one, int64_t canonical);
 map_kernel *find_map_integer(int64_t function, int64_t dtype);

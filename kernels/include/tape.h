@@ -98,7 +98,7 @@ typedef struct {
 
 enum row_kind {
     ROW_MAP = 1,
-    ROW_ARITHMETIC = 2,  // ADD, SUB, MUL, DIV of f32
+    ROW_ARITHMETIC = 2,  // ADD, SUB, MUL, DIV, MIN, MAX of f32
     ROW_CAST = 3,
     ROW_LOAD = 4,
     ROW_REDUCE = 5,

@@ -59,6 +59,21 @@ INLINE vf DIV(vf a, vf b) { return a / b; }
 INLINE vf SQRT(vf a) { return __builtin_elementwise_sqrt(a); }
 INLINE vf MIN(vf a, vf b) { return __builtin_elementwise_minimum(a, b); }
 INLINE vf MAX(vf a, vf b) { return __builtin_elementwise_maximum(a, b); }
+// The larger, the smaller of a and b; b where either is a NaN, and where they are equal: what a CPU
+// has an instruction for.
+#ifdef __wasm__
+INLINE vf PICK_MAX(vf a, vf b) { return __builtin_wasm_pmax_f32x4(b, a); }
+INLINE vf PICK_MIN(vf a, vf b) { return __builtin_wasm_pmin_f32x4(b, a); }
+#else
+INLINE vf PICK_MAX(vf a, vf b) {
+    vi larger = a > b;
+    return (vf)((larger & (vi)a) | (~larger & (vi)b));
+}
+INLINE vf PICK_MIN(vf a, vf b) {
+    vi smaller = a < b;
+    return (vf)((smaller & (vi)a) | (~smaller & (vi)b));
+}
+#endif
 #ifdef __wasm__
 // Fused on every engine with the deterministic relaxed profile; hosts prove it by a canary.
 INLINE vf FMA(vf a, vf b, vf c) { return __builtin_wasm_relaxed_madd_f32x4(a, b, c); }

@@ -95,6 +95,49 @@
         }                                                                                    \
     }
 
+// MIN and MAX with one number for all: that number decides once what the operations would have to
+// ask of every element. It is no NaN, and a zero only where `fix` makes zeros come out right:
+// adding -0 changes nothing, adding +0 makes +0 of either zero.
+#define WITH_BOUND(name, PICK, BOTH, exact)                                                   \
+    INLINE void name(char *out, const char *a, float bound, isize n, int canonical) {        \
+        const vf u = SPLAT(bound), fix = SPLAT(exact ? 0.0f : -0.0f);                         \
+        isize i = 0;                                                                         \
+        for (; i + LANES <= n; i += LANES) {                                                 \
+            vf x = ADD(PICK(u, LD(a + i * 4)), fix);                                          \
+            ST(out + i * 4, canonical ? CANON(x) : x);                                        \
+        }                                                                                    \
+        if (i < n) STN(out + i * 4, CANON(BOTH(u, LDN(a + i * 4, n - i))), n - i);            \
+    }
+WITH_BOUND(max_bound, PICK_MAX, MAX, 0)
+WITH_BOUND(max_zero, PICK_MAX, MAX, 1)
+WITH_BOUND(min_bound, PICK_MIN, MIN, 0)
+
+INLINE void bounded(char *out, const char *a, const char *one, isize n, int is_max, int canonical) {
+    const float bound = *(const float *)one;
+    const uint32_t bits = *(const uint32_t *)one;
+    if (bound != bound || (!is_max && bits == 0x80000000u))
+        for (isize i = 0; i < n; i++) {
+            vf x = SPLAT(((const float *)a)[i]), u = SPLAT(bound);
+            ((float *)out)[i] = CANON(is_max ? MAX(x, u) : MIN(x, u))[0];
+        }
+    else if (!is_max) min_bound(out, a, bound, n, canonical);
+    else if (bits == 0) max_zero(out, a, bound, n, canonical);
+    else max_bound(out, a, bound, n, canonical);
+}
+#define BOUNDED(name, is_max, canonical)                                                     \
+    static void name##_one_a(char *out, const char *a, const char *b, const char *c, isize n) { \
+        (void)c;                                                                             \
+        bounded(out, b, a, n, is_max, canonical);                                            \
+    }                                                                                        \
+    static void name##_one_b(char *out, const char *a, const char *b, const char *c, isize n) { \
+        (void)c;                                                                             \
+        bounded(out, a, b, n, is_max, canonical);                                            \
+    }
+BOUNDED(max, 1, 0)
+BOUNDED(max_canonical, 1, 1)
+BOUNDED(min, 0, 0)
+BOUNDED(min_canonical, 0, 1)
+
 UNARY(neg_f32, fn_neg(x))
 UNARY(abs_f32, fn_abs(x))
 UNARY(sign_f32, fn_sign(x))
@@ -198,11 +241,24 @@ map_kernel *find_map_f32(int64_t function) {
     }
 }
 
+BINARY(min_runs_canonical, CANON(MIN(x, y)))
+BINARY(max_runs_canonical, CANON(MAX(x, y)))
+static map_kernel *const min_forms[2][3] = {
+    {min_f32, min_one_a, min_one_b},
+    {min_runs_canonical, min_canonical_one_a, min_canonical_one_b},
+};
+static map_kernel *const max_forms[2][3] = {
+    {max_f32, max_one_a, max_one_b},
+    {max_runs_canonical, max_canonical_one_a, max_canonical_one_b},
+};
+
 map_kernel *find_arithmetic_f32(int64_t function, int64_t one, int64_t canonical) {
     switch (function) {
         case ADD_: return add_forms[canonical][one];
         case SUB_: return sub_forms[canonical][one];
         case MUL_: return mul_forms[canonical][one];
+        case MIN_: return min_forms[canonical][one];
+        case MAX_: return max_forms[canonical][one];
         default: return div_forms[canonical][one];
     }
 }

@@ -27,8 +27,16 @@ from aivm.numerics.dtypes import DType
 # Of rows that need not stay whole, and of short rows together: a few slots of them fit in any L1.
 CHUNK_ELEMENTS = 1024
 BLOCK_ELEMENTS = 2048
+REPEATED_ROWS_MIN = 4  # in a block, for a row that is the same for all to be repeated
 
-_ARITHMETIC = (Function.ADD, Function.SUB, Function.MUL, Function.DIV)
+_ARITHMETIC = (
+    Function.ADD,
+    Function.SUB,
+    Function.MUL,
+    Function.DIV,
+    Function.MIN,
+    Function.MAX,
+)
 _OP_FIELDS = ("function", "dtype", "to", "one", "scalar", "once")
 
 
@@ -258,9 +266,13 @@ class RowsBuilder:
             strides = dense_strides(self.space)
         slot = self.outside_slot(view, strides, scalar)
         step = self.slots[slot].element_stride
+        repeats = not any(strides[: self.split])
+        if step == 1 and repeats and not scalar and self.block >= REPEATED_ROWS_MIN:
+            # The same for all rows: repeated once, so that a block of them is one run.
+            return self.loaded((view.value, view.offset, strides, True), slot, once=True)
         if scalar or step == 1 or self.chunk == 1:
             return slot
-        once = step == 0 and not any(strides[: self.split])
+        once = step == 0 and repeats
         return self.loaded((view.value, view.offset, strides, once), slot, once=once)
 
     def outside_slot(self, view: View, strides: tuple[int, ...], scalar: bool) -> int:

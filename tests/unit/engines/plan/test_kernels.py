@@ -193,3 +193,26 @@ def test_an_operand_that_no_single_stride_walks_inside_a_reduced_row() -> None:
 
 def test_single_numbers_need_no_copies() -> None:
     check([f32(), f32()], Map(Function.ADD, (0, 1), f32()), Map(Function.EXP, (2,), f32()))
+
+
+@pytest.mark.parametrize("function", [Function.MIN, Function.MAX], ids=lambda f: f.name)
+@pytest.mark.parametrize("bound", [0, 0x80000000, 0x7FC00000, 0xFF800000, 0x7F800000, 0x3F800000])
+@pytest.mark.parametrize("first", [True, False])
+def test_bounds_that_are_one_number_for_all(function: Function, bound: int, first: bool) -> None:
+    special = [0, 0x80000000, 1, 0x80000001, 0x7F800000, 0xFF800000, 0x7FC00000, 0x3F800000]
+    x = np.array((special * 6)[:43] * 3, np.uint32).view(np.float32).reshape(3, 43)
+    one = np.array(bound, np.uint32).view(np.float32)
+    shape = f32(3, 43)
+    operands = (1, 0) if first else (0, 1)
+    bounded = Map(function, operands, shape)
+    check([shape, f32()], bounded, arrays=[x, one])
+    # In between, where a NaN may have any payload, and a zero its sign.
+    check([shape, f32()], bounded, Map(Function.RECIPROCAL, (2,), shape), arrays=[x, one])
+
+
+def test_a_row_that_is_the_same_for_all_rows_of_several_blocks() -> None:
+    for rows, length in [(1, 5), (9, 5), (2000, 3), (70, 100), (11, 511), (9, 513)]:
+        shape = f32(rows, length)
+        check(
+            [shape, f32(length)], Map(Function.ADD, (0, 1), shape), Map(Function.MUL, (1, 2), shape)
+        )
