@@ -129,7 +129,8 @@ def measure(model: bytes, rounds: int) -> dict[str, float]:
     made = compile_model(model, {})
     image = np.random.default_rng(1).standard_normal(IMAGE, np.float32)
     engines = {
-        name: NativeEngine(kernels.library(name), 1, None, None) for name in kernels.native_targets()
+        name: NativeEngine(kernels.library(name), 1, None, None)
+        for name in kernels.native_targets()
     }
     executables = {
         name: engine.load(made.program, made.constants)
