@@ -16,14 +16,14 @@ template <int LINES, int THREADS, bool WIDE> struct i8_slice {
     static const int CHUNKS = LINES * (I8_DEPTH / 16) / THREADS;
     chunk held[CHUNKS];
 
-    INLINE void fetch(const u8 *matrix, i64 first, i64 lines, i64 line_step, i64 k0, i64 k,
-                             i64 k_step) {
+    INLINE void fetch(const u8 *corner, int lines, i64 line_step, int depths, i64 k_step) {
 #pragma unroll
         for (int i = 0; i < CHUNKS; i++) {
             int number = i * THREADS + (int)threadIdx.x;
-            i64 line = first + number / (I8_DEPTH / 16), d = k0 + number % (I8_DEPTH / 16) * 16;
-            if (WIDE && line < lines && d + 15 < k) {
-                held[i] = *(const chunk *)(matrix + line * line_step + d);
+            int line = number / (I8_DEPTH / 16), depth = number % (I8_DEPTH / 16) * 16;
+            const u8 *first = corner + line * line_step + depth * k_step;
+            if (WIDE && line < lines && depth + 15 < depths) {
+                held[i] = *(const chunk *)first;
                 continue;
             }
 #pragma unroll
@@ -31,9 +31,9 @@ template <int LINES, int THREADS, bool WIDE> struct i8_slice {
                 u32 word = 0;
 #pragma unroll
                 for (int j = 0; j < 4; j++) {
-                    i64 at = d + 4 * w + j;
-                    bool inside = line < lines && at < k;
-                    word |= (inside ? (u32)matrix[line * line_step + at * k_step] : 0u) << 8 * j;
+                    int at = 4 * w + j;
+                    bool inside = line < lines && depth + at < depths;
+                    word |= (inside ? (u32)first[at * k_step] : 0u) << 8 * j;
                 }
                 held[i].word[w] = word;
             }
@@ -60,30 +60,31 @@ INLINE void matmul_i8(const matmul_arguments &g) {
     __shared__ __align__(16) u8 a_shared[2][ROWS][I8_STRIDE];
     __shared__ __align__(16) u8 b_shared[2][COLUMNS][I8_STRIDE];
     const tile_place p = find_tile(g, blockIdx.x, ROWS, COLUMNS);
-    const u8 *a = (const u8 *)g.a + p.a, *b = (const u8 *)g.b + p.b;
+    const u8 *a = (const u8 *)g.a + p.a + p.row * g.a_row;
+    const u8 *b = (const u8 *)g.b + p.b + p.column * g.b_col;
+    const int rows = at_most(g.m - p.row, ROWS), columns = at_most(g.n - p.column, COLUMNS);
     Multiply sums;
     sums.start();
     i8_slice<ROWS, THREADS, A_WIDE> next_a;
     i8_slice<COLUMNS, THREADS, B_WIDE> next_b;
-    next_a.fetch(a, p.row, g.m, g.a_row, 0, g.k, g.a_col);
-    next_b.fetch(b, p.column, g.n, g.b_col, 0, g.k, g.b_row);
+    i64 left = g.k;  // from the slice that is multiplied on
+    next_a.fetch(a, rows, g.a_row, at_most(left, I8_DEPTH), g.a_col);
+    next_b.fetch(b, columns, g.b_col, at_most(left, I8_DEPTH), g.b_row);
     next_a.keep(a_shared[0]);
     next_b.keep(b_shared[0]);
     __syncthreads();
     int now = 0;
-    for (i64 k0 = 0; k0 < g.k; k0 += I8_DEPTH, now ^= 1) {
-        bool more = k0 + I8_DEPTH < g.k;  // the same for all threads
-        if (more) {
-            next_a.fetch(a, p.row, g.m, g.a_row, k0 + I8_DEPTH, g.k, g.a_col);
-            next_b.fetch(b, p.column, g.n, g.b_col, k0 + I8_DEPTH, g.k, g.b_row);
-        }
+    for (; left > I8_DEPTH; left -= I8_DEPTH, now ^= 1) {
+        a += I8_DEPTH * g.a_col;
+        b += I8_DEPTH * g.b_row;
+        next_a.fetch(a, rows, g.a_row, at_most(left - I8_DEPTH, I8_DEPTH), g.a_col);
+        next_b.fetch(b, columns, g.b_col, at_most(left - I8_DEPTH, I8_DEPTH), g.b_row);
         sums.step(a_shared[now], b_shared[now]);
-        if (more) {
-            next_a.keep(a_shared[now ^ 1]);
-            next_b.keep(b_shared[now ^ 1]);
-        }
+        next_a.keep(a_shared[now ^ 1]);
+        next_b.keep(b_shared[now ^ 1]);
         __syncthreads();
     }
+    sums.step(a_shared[now], b_shared[now]);
     sums.store((i32 *)g.c + p.c, p.row, p.column, g);
 }
 
@@ -97,6 +98,7 @@ template <class Signs, int WARPS_M, int WARPS_N, int TM, int TN> struct tensor_c
     }
     INLINE void step(const u8 (*a)[I8_STRIDE], const u8 (*b)[I8_STRIDE]) {
         I8_WARPS(WARPS_M, WARPS_N, TM, TN);
+        __syncwarp();  // reading the next slice may have parted the lanes; mma wants them together
 #pragma unroll
         for (int k = 0; k < I8_DEPTH; k += 32) {
             u32 x[TM][4], y[TN][2];

@@ -43,6 +43,10 @@ class Driver:
         if status != _SUCCESS:
             self._refuse(name, status)
 
+    def attempt(self, name: str, *arguments: object) -> None:
+        """For giving back: where the GPU has failed, every call fails again and says no more."""
+        getattr(self._library, name)(*arguments)
+
     def _refuse(self, name: str, status: int) -> None:
         text = ctypes.c_char_p()
         self._library.cuGetErrorString(status, ctypes.byref(text))
@@ -164,8 +168,8 @@ class NvidiaDevice:
         return address.value
 
     def release(self, address: int) -> None:
-        self._driver("cuStreamSynchronize", self._stream)
-        self._driver("cuMemFree_v2", ctypes.c_uint64(address))
+        self._driver.attempt("cuStreamSynchronize", self._stream)
+        self._driver.attempt("cuMemFree_v2", ctypes.c_uint64(address))
 
     def compiled(self, kernels: Mapping[str, Kernel]) -> Mapping[str, Function]:
         text = source(kernel_sources.cuda_source(), kernels.values())
@@ -218,9 +222,12 @@ class NvidiaDevice:
         if not self._is_open:
             return
         self._is_open = False
-        self.enter()
-        self.keep_pace(0)
+        attempt = self._driver.attempt
+        attempt("cuCtxSetCurrent", self._context)
+        attempt("cuStreamSynchronize", self._stream)
+        for mark in self._marks:
+            attempt("cuEventDestroy_v2", mark)
         for module in self._modules:
-            self._driver("cuModuleUnload", module)
-        self._driver("cuStreamDestroy_v2", self._stream)
-        self._driver("cuDevicePrimaryCtxRelease_v2", self._gpu.number)
+            attempt("cuModuleUnload", module)
+        attempt("cuStreamDestroy_v2", self._stream)
+        attempt("cuDevicePrimaryCtxRelease_v2", self._gpu.number)

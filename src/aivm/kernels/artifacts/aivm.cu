@@ -2244,6 +2244,8 @@ struct __align__(16) quad {
     float x[4];
 };
 
+INLINE int at_most(i64 x, int limit) { return x < limit ? (int)x : limit; }
+
 // Where the matrices of one tile begin, and the tile's first row and column. Tiles of one block of
 // eight rows of tiles follow one another, so that what they read is still in the L2 cache.
 struct tile_place {
@@ -2278,24 +2280,25 @@ template <int LINES, int DEPTH, int THREADS, bool ALONG_K, bool WIDE> struct f32
         if (ALONG_K) *line = number / (DEPTH / 4), *depth = number % (DEPTH / 4) * 4;
         else *line = number % (LINES / 4) * 4, *depth = number / (LINES / 4);
     }
-    // Elements outside the matrix are read as 0; nobody stores what is made of them.
-    INLINE void fetch(const float *matrix, i64 first, i64 lines, i64 line_step, i64 k0,
-                             i64 k, i64 k_step) {
+    // `corner` is the slice's first element; of what lies past `lines` and `depths`, the ends of the
+    // matrix, 0 is taken, and nobody stores what is made of it.
+    INLINE void fetch(const float *corner, int lines, i64 line_step, int depths, i64 k_step) {
 #pragma unroll
         for (int i = 0; i < QUADS; i++) {
             int line, depth;
             where(i * THREADS + (int)threadIdx.x, &line, &depth);
-            i64 l = first + line, d = k0 + depth;
-            bool whole = ALONG_K ? l < lines && d + 3 < k : l + 3 < lines && d < k;
+            const float *first = corner + line * line_step + depth * k_step;
+            bool whole = ALONG_K ? line < lines && depth + 3 < depths
+                                 : line + 3 < lines && depth < depths;
             if (WIDE && whole) {
-                held[i] = *(const quad *)(matrix + l * line_step + d * k_step);
+                held[i] = *(const quad *)first;
                 continue;
             }
 #pragma unroll
             for (int j = 0; j < 4; j++) {
-                i64 lj = ALONG_K ? l : l + j, dj = ALONG_K ? d + j : d;
-                bool inside = lj < lines && dj < k;
-                held[i].x[j] = inside ? matrix[lj * line_step + dj * k_step] : 0.0f;
+                int lj = ALONG_K ? line : line + j, dj = ALONG_K ? depth + j : depth;
+                bool inside = lj < lines && dj < depths;
+                held[i].x[j] = inside ? first[j * (ALONG_K ? k_step : line_step)] : 0.0f;
             }
         }
     }
@@ -2338,7 +2341,8 @@ INLINE void matmul_f32(const matmul_arguments &g) {
     __shared__ __align__(16) float a_shared[2][DEPTH][ROWS + 4];
     __shared__ __align__(16) float b_shared[2][DEPTH][COLUMNS + 4];
     const tile_place p = find_tile(g, blockIdx.x, ROWS, COLUMNS);
-    const float *a = (const float *)g.a + p.a, *b = (const float *)g.b + p.b;
+    const float *a = (const float *)g.a + p.a + p.row * g.a_row;
+    const float *b = (const float *)g.b + p.b + p.column * g.b_col;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int row = warp / WARPS_N * 16 * QM + lane / 8 * 4;
     const int column = warp % WARPS_N * 32 * QN + lane % 8 * 4;
@@ -2349,18 +2353,21 @@ INLINE void matmul_f32(const matmul_arguments &g) {
 #pragma unroll
         for (int j = 0; j < 4 * QN; j++) acc[i][j] = 0.0f;
     }
+    const int rows = at_most(g.m - p.row, ROWS), columns = at_most(g.n - p.column, COLUMNS);
     f32_slice<ROWS, DEPTH, THREADS, A_ALONG_K, A_WIDE> next_a;
     f32_slice<COLUMNS, DEPTH, THREADS, B_ALONG_K, B_WIDE> next_b;
-    next_a.fetch(a, p.row, g.m, g.a_row, 0, g.k, g.a_col);
-    next_b.fetch(b, p.column, g.n, g.b_col, 0, g.k, g.b_row);
+    i64 left = g.k;  // from the slice that is multiplied on
+    next_a.fetch(a, rows, g.a_row, at_most(left, DEPTH), g.a_col);
+    next_b.fetch(b, columns, g.b_col, at_most(left, DEPTH), g.b_row);
     next_a.keep(a_shared[0]);
     next_b.keep(b_shared[0]);
     __syncthreads();
     int now = 0;
-    i64 k0 = 0;
-    for (; k0 + DEPTH < g.k; k0 += DEPTH, now ^= 1) {
-        next_a.fetch(a, p.row, g.m, g.a_row, k0 + DEPTH, g.k, g.a_col);
-        next_b.fetch(b, p.column, g.n, g.b_col, k0 + DEPTH, g.k, g.b_row);
+    for (; left > DEPTH; left -= DEPTH, now ^= 1) {
+        a += DEPTH * g.a_col;
+        b += DEPTH * g.b_row;
+        next_a.fetch(a, rows, g.a_row, at_most(left - DEPTH, DEPTH), g.a_col);
+        next_b.fetch(b, columns, g.b_col, at_most(left - DEPTH, DEPTH), g.b_row);
 #pragma unroll
         for (int d = 0; d < DEPTH; d++)
             multiply_step<QM, QN>(acc, a_shared[now][d], b_shared[now][d], row, column);
@@ -2369,8 +2376,7 @@ INLINE void matmul_f32(const matmul_arguments &g) {
         next_b.keep(b_shared[now ^ 1]);
         __syncthreads();
     }
-    const int last = (int)(g.k - k0);
-    for (int d = 0; d < last; d++)
+    for (int d = 0; d < (int)left; d++)
         multiply_step<QM, QN>(acc, a_shared[now][d], b_shared[now][d], row, column);
 
     float *c = (float *)g.c + p.c;
@@ -2404,14 +2410,14 @@ template <int LINES, int THREADS, bool WIDE> struct i8_slice {
     static const int CHUNKS = LINES * (I8_DEPTH / 16) / THREADS;
     chunk held[CHUNKS];
 
-    INLINE void fetch(const u8 *matrix, i64 first, i64 lines, i64 line_step, i64 k0, i64 k,
-                             i64 k_step) {
+    INLINE void fetch(const u8 *corner, int lines, i64 line_step, int depths, i64 k_step) {
 #pragma unroll
         for (int i = 0; i < CHUNKS; i++) {
             int number = i * THREADS + (int)threadIdx.x;
-            i64 line = first + number / (I8_DEPTH / 16), d = k0 + number % (I8_DEPTH / 16) * 16;
-            if (WIDE && line < lines && d + 15 < k) {
-                held[i] = *(const chunk *)(matrix + line * line_step + d);
+            int line = number / (I8_DEPTH / 16), depth = number % (I8_DEPTH / 16) * 16;
+            const u8 *first = corner + line * line_step + depth * k_step;
+            if (WIDE && line < lines && depth + 15 < depths) {
+                held[i] = *(const chunk *)first;
                 continue;
             }
 #pragma unroll
@@ -2419,9 +2425,9 @@ template <int LINES, int THREADS, bool WIDE> struct i8_slice {
                 u32 word = 0;
 #pragma unroll
                 for (int j = 0; j < 4; j++) {
-                    i64 at = d + 4 * w + j;
-                    bool inside = line < lines && at < k;
-                    word |= (inside ? (u32)matrix[line * line_step + at * k_step] : 0u) << 8 * j;
+                    int at = 4 * w + j;
+                    bool inside = line < lines && depth + at < depths;
+                    word |= (inside ? (u32)first[at * k_step] : 0u) << 8 * j;
                 }
                 held[i].word[w] = word;
             }
@@ -2448,30 +2454,31 @@ INLINE void matmul_i8(const matmul_arguments &g) {
     __shared__ __align__(16) u8 a_shared[2][ROWS][I8_STRIDE];
     __shared__ __align__(16) u8 b_shared[2][COLUMNS][I8_STRIDE];
     const tile_place p = find_tile(g, blockIdx.x, ROWS, COLUMNS);
-    const u8 *a = (const u8 *)g.a + p.a, *b = (const u8 *)g.b + p.b;
+    const u8 *a = (const u8 *)g.a + p.a + p.row * g.a_row;
+    const u8 *b = (const u8 *)g.b + p.b + p.column * g.b_col;
+    const int rows = at_most(g.m - p.row, ROWS), columns = at_most(g.n - p.column, COLUMNS);
     Multiply sums;
     sums.start();
     i8_slice<ROWS, THREADS, A_WIDE> next_a;
     i8_slice<COLUMNS, THREADS, B_WIDE> next_b;
-    next_a.fetch(a, p.row, g.m, g.a_row, 0, g.k, g.a_col);
-    next_b.fetch(b, p.column, g.n, g.b_col, 0, g.k, g.b_row);
+    i64 left = g.k;  // from the slice that is multiplied on
+    next_a.fetch(a, rows, g.a_row, at_most(left, I8_DEPTH), g.a_col);
+    next_b.fetch(b, columns, g.b_col, at_most(left, I8_DEPTH), g.b_row);
     next_a.keep(a_shared[0]);
     next_b.keep(b_shared[0]);
     __syncthreads();
     int now = 0;
-    for (i64 k0 = 0; k0 < g.k; k0 += I8_DEPTH, now ^= 1) {
-        bool more = k0 + I8_DEPTH < g.k;  // the same for all threads
-        if (more) {
-            next_a.fetch(a, p.row, g.m, g.a_row, k0 + I8_DEPTH, g.k, g.a_col);
-            next_b.fetch(b, p.column, g.n, g.b_col, k0 + I8_DEPTH, g.k, g.b_row);
-        }
+    for (; left > I8_DEPTH; left -= I8_DEPTH, now ^= 1) {
+        a += I8_DEPTH * g.a_col;
+        b += I8_DEPTH * g.b_row;
+        next_a.fetch(a, rows, g.a_row, at_most(left - I8_DEPTH, I8_DEPTH), g.a_col);
+        next_b.fetch(b, columns, g.b_col, at_most(left - I8_DEPTH, I8_DEPTH), g.b_row);
         sums.step(a_shared[now], b_shared[now]);
-        if (more) {
-            next_a.keep(a_shared[now ^ 1]);
-            next_b.keep(b_shared[now ^ 1]);
-        }
+        next_a.keep(a_shared[now ^ 1]);
+        next_b.keep(b_shared[now ^ 1]);
         __syncthreads();
     }
+    sums.step(a_shared[now], b_shared[now]);
     sums.store((i32 *)g.c + p.c, p.row, p.column, g);
 }
 
@@ -2485,6 +2492,7 @@ template <class Signs, int WARPS_M, int WARPS_N, int TM, int TN> struct tensor_c
     }
     INLINE void step(const u8 (*a)[I8_STRIDE], const u8 (*b)[I8_STRIDE]) {
         I8_WARPS(WARPS_M, WARPS_N, TM, TN);
+        __syncwarp();  // reading the next slice may have parted the lanes; mma wants them together
 #pragma unroll
         for (int k = 0; k < I8_DEPTH; k += 32) {
             u32 x[TM][4], y[TN][2];

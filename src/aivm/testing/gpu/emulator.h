@@ -201,6 +201,7 @@ SIGNED_PAIR(u8s8, false, true)
 SIGNED_PAIR(u8u8, false, false)
 
 INLINE void __syncthreads() { emulator::wait(emulator::AT_BLOCK, 0); }
+INLINE void __syncwarp() { emulator::wait(emulator::AT_WARP, 2000); }
 INLINE unsigned __shfl_xor_sync(unsigned, unsigned value, int distance, int) {
     unsigned lane = threadIdx.x % emulator::WARP;
     return emulator::show(&value, 1, (unsigned)distance)[lane ^ (unsigned)distance][0];

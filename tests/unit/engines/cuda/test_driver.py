@@ -104,3 +104,22 @@ def test_addresses_are_not_cut_to_32_bits() -> None:
     (address,) = seen
     assert isinstance(address, ctypes.c_uint64)
     assert address.value == 1 << 40
+
+
+def test_what_fails_while_giving_back_is_not_an_error() -> None:
+    """The failure before it was; a second one would hide it."""
+    library = Library()
+    gpu = NvidiaGpu(
+        Driver(library),  # type: ignore[arg-type]
+        compiler(13),
+        0,
+        "GPU",
+        GpuTarget((9, 0), 132),
+        "sm_90",
+    )
+    device = driver.NvidiaDevice(gpu)
+    library.status = 700
+    with pytest.raises(EngineUnavailable, match="the GPU failed"):
+        device.allocate(1)
+    device.release(1)
+    device.close()
