@@ -26,7 +26,8 @@ from aivm.errors import (
 )
 from aivm.modules.limits import Limits
 
-MAX_MODULE_BYTES = 16 << 20
+# Compiling is not metered; the worst modules known cost some 10 us of CPU a byte.
+MAX_MODULE_BYTES = 4 << 20
 _STACK_BYTES = 1 << 20
 _TABLE_ELEMENTS = 1 << 16
 _REASON_CHARACTERS = 300
