@@ -5,6 +5,7 @@ move elements. What follows is exact, or refused:
 
 - constants are computed with the five correctly rounded operations of binary64, and rounding to
   whole numbers;
+- constants that are moved by places not known yet must become FLOAT next, and are rounded before;
 - a value whose elements binary64 holds exactly (F32, F16, BF16, BOOL, integers up to 32 bits) stays
   what it was while it is only moved, compared or converted back.
 """
@@ -18,11 +19,11 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from aivm.commitments import Array, numpy_dtype
+from aivm.commitments import numpy_dtype
 from aivm.compiler.builder import Builder
 from aivm.compiler.node import Node
 from aivm.compiler.refusals import Malformed, Unsupported
-from aivm.compiler.tensors import Files, checked_type, dtype_of_onnx, read_doubles, read_tensor
+from aivm.compiler.tensors import Files, dtype_of_onnx, read_doubles, read_tensor
 from aivm.compiler.values import Doubles, DoubleTensor, Entity, Value
 from aivm.isa.signatures import STORAGE
 from aivm.numerics.dtypes import DType
@@ -49,7 +50,8 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
 }
 _ONE_OPERAND = frozenset({"Abs", "Ceil", "Floor", "Neg", "Reciprocal", "Round", "Sqrt"})
 _MOVING = frozenset({
-    "Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Reshape",
+    "ArrayFeatureExtractor", "Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND",
+    "Identity", "Reshape",
     "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze", "Where",
 })  # fmt: skip
 _ABOUT_SHAPES = frozenset({"Shape", "Size"})
@@ -82,7 +84,8 @@ def narrowed(build: Builder, double: DoubleTensor, target: DType) -> Value:
     """CAST from DOUBLE: one rounding to floats, towards zero to integers."""
     source = double.source
     if isinstance(source, Value):
-        if source.dtype in _WIDE_INTEGERS and target in STORAGE:
+        rounded_twice = source.dtype in _WIDE_INTEGERS and target in STORAGE
+        if rounded_twice or (target is not DType.F32 and not double.exact):
             raise _undefined()
         return build.cast(source, target)
     if target in STORAGE:
@@ -111,17 +114,43 @@ def lower(node: Node, rule: Rule) -> Sequence[Entity | None]:
     all_known = len(known) == len(node.inputs)
     if node.op in ("Cast", "CastLike"):
         return [_cast(node, doubles[0])]
+    if any(not double.exact for double in doubles) and node.op not in _MOVING | _ABOUT_SHAPES:
+        raise _undefined()
     if node.op in _ABOUT_SHAPES:
         return _results(rule(_with_words(node)))
     if node.op in _NARROWED or node.op in _COMPARISONS:
         return _results(rule(_with_f32(node)))
     if all_known and node.op in _ARITHMETIC:
         return [DoubleTensor(_computed(node.op, known))]
-    if node.op in _MOVING and len(known) == len(doubles):
-        return [_from_words(result) for result in _results(rule(_with_words(node)))]
-    if node.op in _MOVING or node.op in _SAME_IN_F32:
+    if node.op in _MOVING:
+        return _moved(node, rule)
+    if node.op in _SAME_IN_F32:
         return [_wide_again(result) for result in _results(rule(_with_f32(node)))]
     raise _undefined()
+
+
+def _moved(node: Node, rule: Rule) -> Sequence[Entity | None]:
+    """As words where all is known; else as F32, rounded where it must be."""
+    unknown = any(isinstance(x, DoubleTensor) and isinstance(x.source, Value) for x in node.inputs)
+    if not unknown:
+        found = [_from_words(result) for result in _results(rule(_with_words(node)))]
+        if None not in found:
+            return found
+    exact = all(_holds_exactly(entity) for entity in node.inputs)
+    inputs = [_as_f32(node.build, entity, rounded=True) for entity in node.inputs]
+    results = _results(rule(replace(node, inputs=inputs)))
+    return [_wide_again(result, exact=exact) for result in results]
+
+
+def _holds_exactly(entity: Entity | None) -> bool:
+    """True unless it is a double that F32 does not hold."""
+    if not isinstance(entity, DoubleTensor):
+        return True
+    if isinstance(entity.source, Value):
+        return entity.exact
+    with np.errstate(over="ignore"):
+        narrow = entity.source.astype(np.float32)
+    return np.array_equal(narrow.astype(np.float64), entity.source, equal_nan=True)
 
 
 def _cast(node: Node, double: DoubleTensor) -> Entity:
@@ -165,9 +194,10 @@ def _as_words(build: Builder, entity: Entity | None) -> Entity | None:
     return build.constant(np.asarray(entity.source, order="C").view(np.int64))
 
 
-def _from_words(result: Entity | None) -> Entity | None:
+def _from_words(result: Entity | None) -> DoubleTensor | None:
+    """The doubles that the words are; None if they are not known."""
     if not isinstance(result, Value) or result.array is None:
-        raise _undefined()
+        return None
     return DoubleTensor(np.asarray(result.array, order="C").view(np.float64))
 
 
@@ -176,23 +206,20 @@ def _with_f32(node: Node) -> Node:
     return replace(node, inputs=[_as_f32(node.build, entity) for entity in node.inputs])
 
 
-def _as_f32(build: Builder, entity: Entity | None) -> Entity | None:
+def _as_f32(build: Builder, entity: Entity | None, *, rounded: bool = False) -> Entity | None:
     if not isinstance(entity, DoubleTensor):
         return entity
     if isinstance(entity.source, Value):
         if entity.source.dtype in _WIDE_INTEGERS:
             raise _undefined()
         return build.cast(entity.source, DType.F32)
-    with np.errstate(over="ignore"):
-        narrow: Array = entity.source.astype(np.float32)
-    if not np.array_equal(narrow.astype(np.float64), entity.source, equal_nan=True):
+    if not rounded and not _holds_exactly(entity):
         raise _undefined()
-    checked_type(DType.F32, narrow.shape)
-    return build.constant(narrow)
+    return narrowed(build, entity, DType.F32)
 
 
-def _wide_again(result: Entity | None) -> Entity | None:
-    return DoubleTensor(result) if isinstance(result, Value) else result
+def _wide_again(result: Entity | None, *, exact: bool = True) -> Entity | None:
+    return DoubleTensor(result, exact) if isinstance(result, Value) else result
 
 
 def _results(found: Entity | Sequence[Entity | None]) -> Sequence[Entity | None]:

@@ -61,6 +61,11 @@ def tensor_interface(info: ValueInfoProto) -> TensorInterface:
     """Raises UnsupportedModel for sequences, maps, strings and other types that are no tensors."""
     if not info.HasField("type"):
         return TensorInterface(info.name, None, None)
+    if info.type.HasField("sequence_type") and info.type.sequence_type.elem_type.HasField(
+        "map_type"
+    ):
+        # What ZipMap gives: the tensor that it would take apart stands for it.
+        return TensorInterface(info.name, DType.F32, None)
     if not info.type.HasField("tensor_type"):
         raise UnsupportedModel(f"{info.name!r} is not a tensor", hint="Only tensors can be passed.")
     tensor = info.type.tensor_type

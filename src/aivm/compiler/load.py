@@ -149,9 +149,9 @@ def _is_full(info: ValueInfoProto) -> bool:
 
 
 def _check_opsets(model: ModelProto) -> None:
-    domains = [domain_of(entry.domain) for entry in model.opset_import]
-    if len(set(domains)) != len(domains):
-        raise MalformedModel("the model imports one operator domain twice")
+    imported = {(domain_of(entry.domain), entry.version) for entry in model.opset_import}
+    if len(imported) != len(opsets_of(model)):
+        raise MalformedModel("the model imports two versions of one operator domain")
     brought = {domain for domain, _, _ in functions_of(model)}
     for domain, version in opsets_of(model).items():
         if domain not in DOMAINS:

@@ -57,10 +57,13 @@ class Maybe:
 class DoubleTensor:
     """A DOUBLE tensor: elements known now, or a value whose elements binary64 holds exactly.
 
-    Numerics 1 has no binary64, so none of these can be part of a program (see `doubles`).
+    Numerics 1 has no binary64, so none of these can be part of a program (see `doubles`). If not
+    `exact`, the elements of the value, F32, are those of the tensor rounded once: it can only be
+    moved on, and become FLOAT.
     """
 
     source: Doubles | Value
+    exact: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:

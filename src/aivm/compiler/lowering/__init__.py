@@ -9,6 +9,7 @@ from aivm.compiler.lowering import (
     contraction,
     control,
     convolution,
+    features,
     indexing,
     joining,
     linear,
@@ -24,7 +25,9 @@ from aivm.compiler.lowering import (
     sequences,
     shapes,
     structure,
+    trees,
     unfolding,
+    vectors,
 )
 
 MODULES = (
@@ -36,6 +39,7 @@ MODULES = (
     contraction,
     control,
     convolution,
+    features,
     indexing,
     joining,
     linear,
@@ -51,5 +55,7 @@ MODULES = (
     sequences,
     shapes,
     structure,
+    trees,
     unfolding,
+    vectors,
 )

@@ -23,7 +23,7 @@ def power(node: Node) -> Value:
     whole = _whole_number(node)
     if whole is not None and exponent.rank <= base.rank:
         if 1 <= whole <= (3 if base.dtype.is_float else _LARGEST_PRODUCT):
-            return _product(build, base, whole)
+            return product_of(build, base, whole)
     if base.dtype.is_float:
         wide = build.cast(exponent, DType.F32)
         return build.cast(build.map(Function.POW, build.widened(base), wide), base.dtype)
@@ -44,12 +44,12 @@ def _whole_number(node: Node) -> int | None:
     return int(value) if value in range(1, _LARGEST_PRODUCT + 1) else None
 
 
-def _product(build: Builder, base: Value, count: int) -> Value:
+def product_of(build: Builder, base: Value, count: int) -> Value:
     """base * base * ...; by squaring where that needs fewer products, which is exact (integers)."""
     if count <= 3:
         return reduce(partial(build.map, Function.MUL), [base] * count)
     square = build.map(Function.MUL, base, base)
-    half = _product(build, square, count // 2)
+    half = product_of(build, square, count // 2)
     return build.map(Function.MUL, half, base) if count % 2 else half
 
 
