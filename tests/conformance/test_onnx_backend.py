@@ -10,7 +10,7 @@ from aivm.testing.engines import runnable_engines
 from aivm.testing.onnx_suite import node_cases, outcomes
 
 # May only grow: how many cases passed when these were last changed.
-PASSED, PASSED_OF_UNION, UNION_CASES = 1500, 561, 561
+PASSED, PASSED_OF_UNION, UNION_CASES = 1555, 561, 561
 
 
 @pytest.mark.timeout(300)  # all engines, one after the other

@@ -13,8 +13,15 @@ from aivm.numerics.dtypes import DType
 
 _UNARY = {
     "Abs": Function.ABS,
+    "Acos": Function.ACOS,
+    "Acosh": Function.ACOSH,
+    "Asin": Function.ASIN,
+    "Asinh": Function.ASINH,
+    "Atan": Function.ATAN,
+    "Atanh": Function.ATANH,
     "Ceil": Function.CEIL,
     "Cos": Function.COS,
+    "Cosh": Function.COSH,
     "Erf": Function.ERF,
     "Exp": Function.EXP,
     "Floor": Function.FLOOR,
@@ -25,8 +32,10 @@ _UNARY = {
     "Sigmoid": Function.SIGMOID,
     "Sign": Function.SIGN,
     "Sin": Function.SIN,
+    "Sinh": Function.SINH,
     "Softplus": Function.SOFTPLUS,
     "Sqrt": Function.SQRT,
+    "Tan": Function.TAN,
     "Tanh": Function.TANH,
 }
 _BINARY = {
@@ -114,9 +123,8 @@ def parametric_relu(node: Node) -> Value:
 
 def _scaled_expm1(node: Node, value: Value, scale: float) -> Value:
     """scale * (exp(value) - 1)."""
-    grown = node.build.map(Function.EXP, value)
-    less_one = node.build.map(Function.SUB, grown, node.build.scalar(1, value.dtype))
-    return node.build.map(Function.MUL, less_one, node.build.scalar(scale, value.dtype))
+    grown = node.build.map(Function.EXPM1, value)
+    return node.build.map(Function.MUL, grown, node.build.scalar(scale, value.dtype))
 
 
 @operator("Elu", since=6)
@@ -176,35 +184,6 @@ def hard_swish(node: Node) -> Value:
     above = node.build.map(Function.MAX, line, node.build.scalar(0, value.dtype))
     gate = node.build.map(Function.MIN, above, node.build.scalar(1, value.dtype))
     return node.build.map(Function.MUL, value, gate)
-
-
-@operator("Tan", since=7)
-def tangent(node: Node) -> Value:
-    value = node.input(0)
-    sine, cosine = node.build.map(Function.SIN, value), node.build.map(Function.COS, value)
-    return node.build.map(Function.DIV, sine, cosine)
-
-
-def _exponentials(node: Node) -> tuple[Value, Value]:
-    """exp(x) and exp(-x)."""
-    value, build = node.input(0), node.build
-    return build.map(Function.EXP, value), build.map(Function.EXP, build.map(Function.NEG, value))
-
-
-@operator("Sinh", since=9)
-def hyperbolic_sine(node: Node) -> Value:
-    """(exp(x) - exp(-x)) / 2."""
-    up, down = _exponentials(node)
-    difference = node.build.map(Function.SUB, up, down)
-    return node.build.map(Function.MUL, difference, node.build.scalar(0.5, up.dtype))
-
-
-@operator("Cosh", since=9)
-def hyperbolic_cosine(node: Node) -> Value:
-    """(exp(x) + exp(-x)) / 2."""
-    up, down = _exponentials(node)
-    total = node.build.map(Function.ADD, up, down)
-    return node.build.map(Function.MUL, total, node.build.scalar(0.5, up.dtype))
 
 
 @operator("Shrink", since=9)

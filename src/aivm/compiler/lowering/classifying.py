@@ -77,6 +77,16 @@ def complement(build: Builder, score: Value) -> Value:
     return paired(build, rest, score)
 
 
+def check_single_score(transform: str, *, allowed: Sequence[str] = ("NONE", "LOGISTIC")) -> None:
+    """Raises Unsupported for transforms of one score for two classes that runtimes disagree on."""
+    if transform not in allowed:
+        raise Unsupported(
+            f"runtimes disagree on what post_transform {transform} makes of one score for two "
+            "classes",
+            change="Give every class a score of its own.",
+        )
+
+
 def transformed(build: Builder, scores: Value, name: str) -> Value:
     """The scores [N, C] after a post_transform."""
     if name == "NONE":

@@ -11,8 +11,10 @@ from aivm.commitments import Array, numpy_dtype
 from aivm.compiler.builder import Builder
 from aivm.compiler.lowering.classifying import (
     best_class,
+    check_single_score,
     chosen,
     class_labels,
+    complement,
     features_of,
     labels_at,
     opposite,
@@ -256,7 +258,6 @@ def linear_classifier(node: Node) -> Sequence[Value]:
     if len(labels) != 2:
         raise Malformed(f"one row of coefficients for {len(labels)} classes")
     positive = build.map(Function.LESS, build.scalar(0, DType.F32), scores)
-    return [
-        chosen(build, positive, labels),
-        transformed(build, opposite(build, scores), transform),
-    ]
+    check_single_score(transform)
+    pair = complement(build, scores) if transform == "NONE" else opposite(build, scores)
+    return [chosen(build, positive, labels), transformed(build, pair, transform)]

@@ -120,3 +120,24 @@ def gather_nd(node: Node) -> Value:
     flat = row_places(build, named, index, max(1, groups))
     table = build.reshape(data, (groups * prod(named), *rest))
     return build.gather(table, flat, 0)
+
+
+@operator("ReverseSequence", since=10)
+def reverse_sequence(node: Node) -> Value:
+    """The first places of every row of the batch in reverse order, as many as its length says."""
+    value, lengths, build = node.input(0), node.input(1), node.build
+    time, batch = node.integer("time_axis", 0), node.integer("batch_axis", 1)
+    if {time, batch} != {0, 1} or value.rank < 2 or lengths.shape != (value.shape[batch],):
+        raise Malformed(f"lengths of shape {lengths.shape} do not fit shape {value.shape}")
+    order = (batch, time, *range(2, value.rank))
+    rows = build.transpose(value, order)
+    count, size = rows.shape[:2]
+    ends = build.reshape(build.cast(lengths, DType.I64), (count, 1))
+    place = build.iota(DType.I64, (1, size), 1)
+    last = build.map(Function.SUB, ends, build.scalar(1, DType.I64))
+    turned = build.map(Function.SUB, last, place)
+    inside = build.map(Function.LESS, place, ends)
+    chosen = build.map(Function.SELECT, inside, turned, place)
+    flat = build.map(Function.ADD, chosen, build.iota(DType.I64, (count, 1), 0, step=size))
+    table = build.reshape(rows, (count * size, *rows.shape[2:]))
+    return build.transpose(build.gather(table, flat, 0), order)

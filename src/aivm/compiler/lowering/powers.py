@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial, reduce
 
-import numpy as np
-
 from aivm.compiler.builder import Builder
 from aivm.compiler.node import Node
 from aivm.compiler.registry import operator
@@ -85,53 +83,13 @@ def _integer_power(build: Builder, base: Value, exponent: Value) -> Value:
 def mod(node: Node) -> Value:
     """The sign of the divisor, or of the dividend (fmod)."""
     first, second, build = node.input(0), node.input(1), node.build
-    truncated = bool(node.integer("fmod", 0))
+    if node.integer("fmod", 0):
+        return build.map(Function.FMOD, first, second)
     if not first.dtype.is_float:
-        return build.map(Function.FMOD if truncated else Function.MOD, first, second)
+        return build.map(Function.MOD, first, second)
     x, y = build.widened(first), build.widened(second)
-    rest = _float_remainder(build, x, y)
-    if not truncated:
-        rest = _with_sign_of_divisor(build, rest, y)
+    rest = _with_sign_of_divisor(build, build.map(Function.FMOD, x, y), y)
     return build.cast(rest, first.dtype)
-
-
-# A quotient of two F32 is less than 2^277; each step takes 22 bits of it away.
-_STEP_BITS = 22
-_STEPS = 13
-
-
-def _float_remainder(build: Builder, x: Value, y: Value) -> Value:
-    """x - trunc(x / y) * y, exactly: every step takes off a multiple of y * 2^s, in one rounding
-    that has nothing to round, as the rest is a multiple of the lesser unit in the last place."""
-    number = partial(build.scalar, dtype=DType.F32)
-    rest, divisor = build.map(Function.ABS, x), build.map(Function.ABS, y)
-    for step in reversed(range(_STEPS)):
-        scaled = divisor
-        for shift in _shifts(step * _STEP_BITS):
-            scaled = build.map(Function.MUL, scaled, number(2.0**shift))
-        ratio = build.map(Function.TRUNC, build.map(Function.DIV, rest, scaled))
-        less = build.map(Function.FMA, build.map(Function.NEG, ratio), scaled, rest)
-        # The quotient may have been rounded up to the next whole number.
-        below = build.map(Function.LESS, less, number(0.0))
-        less = build.map(Function.SELECT, below, build.map(Function.ADD, less, scaled), less)
-        usable = build.map(Function.LESS_EQUAL, scaled, rest)
-        rest = build.map(Function.SELECT, usable, less, rest)
-    undefined = build.map(
-        Function.OR,
-        build.map(Function.IS_INF, x),
-        build.map(Function.EQUAL, divisor, number(0.0)),
-    )
-    nan = build.map(Function.OR, build.map(Function.IS_NAN, x), build.map(Function.IS_NAN, y))
-    undefined = build.map(Function.OR, undefined, nan)
-    rest = build.map(Function.SELECT, undefined, number(np.nan), rest)
-    negative = build.map(Function.LESS, build.map(Function.RECIPROCAL, x), number(0.0))
-    backwards = build.map(Function.OR, negative, build.map(Function.LESS, x, number(0.0)))
-    return build.map(Function.SELECT, backwards, build.map(Function.NEG, rest), rest)
-
-
-def _shifts(total: int) -> list[int]:
-    """Exponents of powers of two that F32 holds, which make 2^total together."""
-    return [min(126, total - done) for done in range(0, total, 126)]
 
 
 def _with_sign_of_divisor(build: Builder, rest: Value, y: Value) -> Value:

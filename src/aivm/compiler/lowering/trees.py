@@ -15,6 +15,7 @@ from aivm.commitments import Array
 from aivm.compiler.builder import Builder
 from aivm.compiler.lowering.classifying import (
     best_class,
+    check_single_score,
     chosen,
     class_labels,
     complement,
@@ -370,8 +371,9 @@ def _binary(node: Node, score: Value, labels: Sequence[int], forest: Forest) -> 
     if all(weight >= 0 for _, _, weight in forest.leaves):
         positive = build.map(Function.LESS, build.scalar(0.5, DType.F32), score)
         scores = complement(build, score)
-        transform = transform if transform != "LOGISTIC" else "NONE"
+        check_single_score(transform, allowed=("NONE",))
     else:
+        check_single_score(transform)
         positive = build.map(Function.LESS, build.scalar(0, DType.F32), score)
         scores = opposite(build, score)
     return [chosen(build, positive, labels), transformed(build, scores, transform)]

@@ -131,7 +131,7 @@ def svm_classifier(node: Node) -> Sequence[Value]:
     votes = _votes(build, scores, len(labels))
     if node.numbers("prob_a"):
         chances = _probabilities(node, scores, len(labels))
-        winner = best_class(build, chances)
+        winner = best_class(build, votes)
         return [labels_at(build, labels, winner), transformed(build, chances, transform)]
     if len(labels) == 2:
         return _binary(node, scores, votes, labels, transform)

@@ -43,3 +43,10 @@ def test_a_place_outside_gives_no_result(run, make_model, operator, place):
     node = helper.make_node(operator, ["x", "i"], ["y"])
     with pytest.raises(InvalidIndex):
         run(make_model([node], feeds, {"y": TensorProto.FLOAT}), feeds)
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (1, 0)])
+def test_reverse_sequence(agree, rng, axes):
+    x = rng.normal(size=(4, 4, 3)).astype(np.float32)
+    lengths = np.array([1, 4, 2, 3])
+    agree("ReverseSequence", {"x": x, "n": lengths}, time_axis=axes[0], batch_axis=axes[1])
