@@ -92,16 +92,22 @@ def _run_here(
     options: Any,
 ) -> Ran:
     from aivm.client.local import load
-    from aivm.receipts import ZERO_ADDRESS, Domain, SignedReceipt
 
     if text is not None or options["modules"]:
         return _run_job(output_to, model, inputs, text, receipt_to, options)
     with load(model, engine=options["engine"], threads=options["threads"]) as loaded:
-        outputs, receipt = loaded.run_with_receipt(inputs)
+        with output_to.working(f"running {model}"):
+            done = loaded.execute(inputs)
+        signed = loaded.receipt_of(done)
     if receipt_to is not None:
-        write_file(receipt_to, SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None).to_json())
-    document = {"engine": options["engine"], "job": receipt.job.hex(), "provider": None}
-    return Ran(outputs, document)
+        write_file(receipt_to, signed.to_json())
+    document = {
+        "engine": options["engine"],
+        "job": signed.receipt.job.hex(),
+        "provider": None,
+        "derived": bool(done.prepared.derived),
+    }
+    return Ran(done.named_outputs, document)
 
 
 def _run_job(

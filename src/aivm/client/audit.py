@@ -38,6 +38,7 @@ def audit(
         Expectation(
             model=model.model_id,
             program=program,
+            derived=done.prepared.derived,
             inputs=done.inputs,
             outputs=outputs,
             hot_key=hot_key,

@@ -16,7 +16,7 @@ from aivm.errors import UnsupportedModel, WrongTensor
 from aivm.market.entries import in_order
 from aivm.market.text import tokens_for
 from aivm.modules import Tensor
-from aivm.packages import Package
+from aivm.packages import Package, compiler_version
 from aivm.packages.modules import LoadedModule
 from aivm.receipts import (
     ZERO_ADDRESS,
@@ -34,12 +34,15 @@ from aivm.receipts import (
 
 @dataclass(frozen=True)
 class Job:
-    """One run through modules. `inputs` and `outputs` are the job's, not the program's."""
+    """One run through modules. `inputs` and `outputs` are the job's, not the program's; `derived`
+    says of the program whether the package does not list it.
+    """
 
     model: bytes
     pipeline: Pipeline
     inputs: Sequence[Tensor]
     outputs: Mapping[str, Tensor]
+    derived: bool
 
     @property
     def named_outputs(self) -> dict[str, Array]:
@@ -63,7 +66,8 @@ class Job:
             outputs=self.output_root,
             time=host.now(),
         )
-        return SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None, self.pipeline)
+        derived = compiler_version() if self.derived else None
+        return SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None, self.pipeline, derived)
 
 
 def run_job(model: LocalModel, package: Package, inputs: Sequence[Tensor]) -> Job:
@@ -86,7 +90,8 @@ def run_job(model: LocalModel, package: Package, inputs: Sequence[Tensor]) -> Jo
     if last is not None:
         results = last.run([_output(results, name) for name in last.entry.inputs])
     stages = tuple(module.stage for module in (first, last) if module is not None)
-    return Job(model.model_id, Pipeline(done.prepared.root, stages), inputs, results)
+    pipeline = Pipeline(done.prepared.root, stages)
+    return Job(model.model_id, pipeline, inputs, results, bool(done.prepared.derived))
 
 
 def job_inputs(package: Package, arrays: Mapping[str, Array]) -> list[Tensor]:
@@ -110,7 +115,8 @@ def audit_job(
 ) -> Verdict:
     """Every check on a receipt that names modules, ending with re-execution."""
     job = run_job(model, package, inputs)
-    offline = verify_receipt(signed, Expectation(model=job.model, hot_key=hot_key, domain=domain))
+    expected = Expectation(model=job.model, derived=job.derived, hot_key=hot_key, domain=domain)
+    offline = verify_receipt(signed, expected)
     receipt = signed.receipt
     found = (
         ("program", receipt.program, job.pipeline.root),

@@ -26,9 +26,9 @@ from aivm.engines.base import Engine, Executable, checked_inputs, open_engine
 from aivm.errors import NotFound, TooLarge, WrongTensor
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
-from aivm.market.entries import find_entry, in_order
-from aivm.packages import Package, open_package
-from aivm.receipts import Receipt, local_receipt
+from aivm.market.entries import in_order
+from aivm.packages import Package, Programs, compiler_version, open_package
+from aivm.receipts import ZERO_ADDRESS, Domain, Receipt, SignedReceipt, local_receipt
 
 Array = np.ndarray[Any, Any]
 MAX_MODEL_BYTES = 2 * 2**30  # the ONNX protobuf limit
@@ -38,13 +38,17 @@ KEPT_PROGRAMS = 8
 
 @dataclass(frozen=True)
 class Prepared:
-    """A program ready to run, with the names of what goes in and comes out."""
+    """A program ready to run, with the names of what goes in and comes out.
+
+    `derived`: from the model in a package that does not list it; None where there is no package.
+    """
 
     program: Program
     root: bytes
     executable: Executable
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    derived: bool | None = None
 
     @cached_property
     def output_types(self) -> list[TensorType]:
@@ -102,21 +106,21 @@ class OnnxSource:
 
 
 class PackageSource:
-    """The programs that a publisher committed to; other shapes are refused."""
+    """The programs of a package: listed by its publisher, or derived from the model in it."""
 
     def __init__(self, package: Package) -> None:
-        self._package = package
+        self._programs = Programs(package)
         self.model_id = package.model_id
 
     def prepare(self, engine: Engine, shapes: Mapping[str, tuple[int, ...]]) -> Prepared:
-        entry = find_entry(self._package, shapes)
-        program = self._package.program(entry.name)
+        found = self._programs.find(shapes)
         return Prepared(
-            program=program,
-            root=entry.program,
-            executable=engine.load(program, self._package.constants(entry.name)),
-            input_names=tuple(port.name for port in entry.inputs),
-            output_names=tuple(port.name for port in entry.outputs),
+            program=found.program,
+            root=found.root,
+            executable=engine.load(found.program, found.constants),
+            input_names=found.input_names,
+            output_names=found.output_names,
+            derived=found.derived,
         )
 
 
@@ -146,6 +150,10 @@ class LocalModel:
     def run_with_receipt(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], Receipt]:
         """Outputs, and an unsigned local receipt that names program, inputs and outputs."""
         done = self.execute(inputs)
+        return done.named_outputs, self.receipt_of(done).receipt
+
+    def receipt_of(self, done: Execution) -> SignedReceipt:
+        """The unsigned local receipt of a run, as `receipt.json` holds it."""
         receipt = local_receipt(
             model=self.model_id,
             program=done.prepared.root,
@@ -153,7 +161,8 @@ class LocalModel:
             outputs=roots_of(done.outputs, done.prepared.output_types),
             time=host.now(),
         )
-        return done.named_outputs, receipt
+        derived = compiler_version() if done.prepared.derived else None
+        return SignedReceipt(Domain(0, ZERO_ADDRESS), receipt, None, derived=derived)
 
     def execute(self, inputs: Mapping[str, Array]) -> Execution:
         """One run, and what a receipt about it is made of; raises as `run` does."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aivm.packages import Package
+from aivm.packages import PackageProgram
 from aivm.provider.worker import Worker, main
 
 Array = np.ndarray[Any, Any]
@@ -21,8 +21,8 @@ FLIPPED_BIT = 1 << 22  # the highest bit of the mantissa
 class CheatingWorker(Worker):
     """Answers quickly, signs willingly, computes something else."""
 
-    def constants(self, package: Package, entry: str) -> Sequence[Array]:
-        constants = list(super().constants(package, entry))
+    def constants(self, found: PackageProgram) -> Sequence[Array]:
+        constants = list(super().constants(found))
         chosen = max(
             index
             for index, array in enumerate(constants)

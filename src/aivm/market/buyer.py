@@ -23,12 +23,12 @@ from aivm.config import Config
 from aivm.engines.base import checked_inputs
 from aivm.errors import DeadlineExceeded, Denied, NotFound, Unavailable
 from aivm.market.call import Caller, Delivery, Order
-from aivm.market.directory import Candidate, Directory
-from aivm.market.entries import find_entry, in_order
+from aivm.market.directory import Candidate, Directory, Wanted
+from aivm.market.entries import in_order
 from aivm.market.ledger import Ledger, OpenChannel
 from aivm.market.models import Models
 from aivm.market.network import connect_chain, open_account
-from aivm.packages import Package
+from aivm.packages import Package, PackageProgram, Programs
 from aivm.receipts import Domain, SignedReceipt
 
 Array = np.ndarray[Any, Any]
@@ -95,6 +95,7 @@ class Buyer:
         )
         # One at a time opens channels: two callers must not open two for one need.
         self._opening = asyncio.Lock()
+        self._programs: dict[bytes, Programs] = {}
 
     @classmethod
     @asynccontextmanager
@@ -128,21 +129,21 @@ class Buyer:
         """
         package = await self.models.package(model)
         arrays = {name: np.asarray(value) for name, value in inputs.items()}
-        entry = find_entry(package, {name: array.shape for name, array in arrays.items()})
-        program = package.program(entry.name)
-        ordered = in_order(tuple(port.name for port in entry.inputs), arrays)
-        candidate = await self._candidate(package, entry.program, provider, max_price)
+        found = await self._program(package, {name: array.shape for name, array in arrays.items()})
+        ordered = in_order(found.input_names, arrays)
+        candidate = await self._candidate(package, found, provider, max_price)
         order = Order(
             model=package.model_id,
-            program=program,
-            program_root=entry.program,
-            input_names=tuple(port.name for port in entry.inputs),
-            output_names=tuple(port.name for port in entry.outputs),
-            inputs=tuple(checked_inputs(program, ordered)),
+            program=found.program,
+            program_root=found.root,
+            input_names=found.input_names,
+            output_names=found.output_names,
+            inputs=tuple(checked_inputs(found.program, ordered)),
             endpoint=candidate.endpoint,
             provider=candidate.provider,
             hot_key=candidate.terms.hot_key if candidate.terms else "",
             price=candidate.price,
+            derived=found.derived,
         )
         channel = await self._channel(order, candidate)
         try:
@@ -200,12 +201,21 @@ class Buyer:
                 raise DeadlineExceeded("the channel's challenge period is not over yet")
             await asyncio.sleep(0.2)
 
+    async def _program(
+        self, package: Package, shapes: Mapping[str, tuple[int, ...]]
+    ) -> PackageProgram:
+        """The program for these shapes; deriving one takes seconds, so a thread does it."""
+        if package.model_id not in self._programs:
+            self._programs[package.model_id] = Programs(package)
+        return await asyncio.to_thread(self._programs[package.model_id].find, shapes)
+
     async def _candidate(
-        self, package: Package, program: bytes, provider: str | None, max_price: int | None
+        self, package: Package, found: PackageProgram, provider: str | None, max_price: int | None
     ) -> Candidate:
+        wanted = Wanted(package.model_id, found.root, found.gas if found.derived else None)
         if provider is None:
-            return await self._directory.choose(package.model_id, program, max_price=max_price)
-        return await self._directory.named(provider, package.model_id, program, max_price=max_price)
+            return await self._directory.choose(wanted, max_price=max_price)
+        return await self._directory.named(provider, wanted, max_price=max_price)
 
     async def _channel(self, order: Order, candidate: Candidate) -> OpenChannel:
         """A channel with enough left in it, opened now if there is none."""

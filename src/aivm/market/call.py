@@ -72,6 +72,7 @@ class Order:
     provider: str
     hot_key: str
     price: int
+    derived: bool = False  # the package does not list the program
 
     @cached_property
     def inputs_root(self) -> bytes:
@@ -190,6 +191,7 @@ class Caller:
                 hot_key=order.hot_key,
                 model=order.model,
                 program=order.program,
+                derived=order.derived,
                 inputs=order.inputs,
                 outputs=list(outputs.values()),
             ),

@@ -31,6 +31,26 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,37}")
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A program of a model. `derived_gas` is the gas of one that the package does not list."""
+
+    model: bytes
+    program: bytes
+    derived_gas: int | None = None
+
+
+@dataclass(frozen=True)
+class Deriving:
+    """On which terms a provider runs programs that packages do not list: its price for any gas up
+    to `max_gas`, for the models that it derives programs of."""
+
+    models: frozenset[bytes] = frozenset()
+    max_gas: int = 0
+    price_per_gas: int = 0
+    minimum_price: int = 0
+
+
+@dataclass(frozen=True)
 class ProviderTerms:
     """A provider's own word about itself; prices are token base units per run."""
 
@@ -42,6 +62,22 @@ class ProviderTerms:
     # (model id, program root) -> price
     prices: Mapping[tuple[bytes, bytes], int]
     latency_seconds: float
+    deriving: Deriving = Deriving()
+
+    def price(self, wanted: Wanted) -> int | None:
+        """The price of a program, known before it runs; None for one that it does not run."""
+        listed = self.prices.get((wanted.model, wanted.program))
+        gas, deriving = wanted.derived_gas, self.deriving
+        if listed is not None or gas is None:
+            return listed
+        if wanted.model not in deriving.models or gas > deriving.max_gas:
+            return None
+        return run_price(gas, deriving.price_per_gas, deriving.minimum_price)
+
+
+def run_price(gas: int, price_per_gas: int, minimum_price: int) -> int:
+    """What a run of so much gas costs: the same formula for provider and buyer."""
+    return max(minimum_price, gas * price_per_gas)
 
 
 @dataclass(frozen=True)
@@ -67,28 +103,24 @@ class Directory:
         self._session = session
         self._heard: dict[str, tuple[float, ProviderTerms | AivmError]] = {}
 
-    async def candidates(self, model: bytes, program: bytes) -> list[Candidate]:
+    async def candidates(self, wanted: Wanted) -> list[Candidate]:
         """Every registered provider, cheapest usable first; the others say why not."""
         registered = await self._chain.staking.providers()
-        found = await asyncio.gather(
-            *(self._candidate(info, model, program) for info in registered)
-        )
+        found = await asyncio.gather(*(self._candidate(info, wanted) for info in registered))
         return sorted(found, key=_rank)
 
-    async def choose(self, model: bytes, program: bytes, *, max_price: int | None) -> Candidate:
+    async def choose(self, wanted: Wanted, *, max_price: int | None) -> Candidate:
         """The best candidate. Raises NotFound listing every candidate's reason."""
-        candidates = await self.candidates(model, program)
+        candidates = await self.candidates(wanted)
         for candidate in candidates:
             if not candidate.reason and (max_price is None or candidate.price <= max_price):
                 return candidate
         raise NotFound("no provider can run this program", hint=_reasons(candidates, max_price))
 
-    async def named(
-        self, provider: str, model: bytes, program: bytes, *, max_price: int | None
-    ) -> Candidate:
+    async def named(self, provider: str, wanted: Wanted, *, max_price: int | None) -> Candidate:
         """This provider and no other. Raises NotFound with the reason why it cannot be used."""
         info = await self._chain.staking.get_provider(provider)
-        candidate = await self._candidate(info, model, program)
+        candidate = await self._candidate(info, wanted)
         if candidate.reason or (max_price is not None and candidate.price > max_price):
             raise NotFound(
                 f"provider {provider} cannot run this program",
@@ -96,7 +128,7 @@ class Directory:
             )
         return candidate
 
-    async def _candidate(self, info: ProviderInfo, model: bytes, program: bytes) -> Candidate:
+    async def _candidate(self, info: ProviderInfo, wanted: Wanted) -> Candidate:
         def because(reason: str, terms: ProviderTerms | None = None) -> Candidate:
             return Candidate(info.provider, info.endpoint, terms, 0, reason)
 
@@ -110,7 +142,7 @@ class Directory:
             return because("its keys are not those registered on chain", terms)
         if terms.chain_id != self._chain.chain_id:
             return because("it serves another chain", terms)
-        price = terms.prices.get((model, program))
+        price = terms.price(wanted)
         if price is None:
             return because("it does not serve this program", terms)
         return Candidate(info.provider, info.endpoint, terms, price, "")
@@ -156,6 +188,7 @@ def _parse(endpoint: str, document: Any, latency_seconds: float) -> ProviderTerm
         for model in document["models"]
         for program in model["programs"]
     }
+    derived = document.get("derived_programs")
     margin, chain_id = document["expiry_margin_seconds"], document["chain_id"]
     if type(margin) is not int or not 0 <= margin <= MAX_MARGIN_SECONDS:
         raise ValueError(f"an expiry margin of {margin!r} seconds")
@@ -169,6 +202,16 @@ def _parse(endpoint: str, document: Any, latency_seconds: float) -> ProviderTerm
         expiry_margin_seconds=margin,
         prices=prices,
         latency_seconds=latency_seconds,
+        deriving=Deriving() if derived is None else _deriving(derived),
+    )
+
+
+def _deriving(document: Any) -> Deriving:
+    return Deriving(
+        models=frozenset(bytes.fromhex(model) for model in document["models"]),
+        max_gas=_price(document["max_gas"]),
+        price_per_gas=_price(document["price_per_gas"]),
+        minimum_price=_price(document["minimum_price"]),
     )
 
 

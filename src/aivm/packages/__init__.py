@@ -1,5 +1,6 @@
 """Packages: what a publisher ships, signed, and verified to the last byte before it is used."""
 
+from aivm.packages.derived import compiler_version
 from aivm.packages.manifest import (
     ConstantEntry,
     FileEntry,
@@ -15,6 +16,7 @@ from aivm.packages.manifest import (
 from aivm.packages.modules import ModuleEntry
 from aivm.packages.pack import pack_model
 from aivm.packages.package import Package, open_package
+from aivm.packages.programs import PackageProgram, Programs
 from aivm.packages.session import SessionEntry, StatePair
 from aivm.packages.writer import (
     Description,
@@ -37,11 +39,14 @@ __all__ = [
     "ModuleSource",
     "Package",
     "PackageInfo",
+    "PackageProgram",
     "Port",
     "ProgramEntry",
+    "Programs",
     "Role",
     "SessionEntry",
     "StatePair",
+    "compiler_version",
     "describe_package",
     "manifest_cid",
     "model_id",

@@ -14,6 +14,7 @@ from aivm.compiler import (
     ModelInterface,
     TensorInterface,
     compile_model,
+    detach,
     inspect_model,
     load_model,
 )
@@ -45,12 +46,15 @@ def pack_model(
     bindings: Mapping[str, Array] = MappingProxyType({}),
     extra_files: Sequence[ExtraFile] = (),
     modules: Sequence[ModuleSource] = (),
+    with_source: bool = True,
 ) -> PackageInfo:
     """Compiles `model` for each set of input shapes and writes the package.
 
-    `shapes` may be one empty mapping where the model fixes every shape. `bindings` fixes inputs to
-    constants. Raises what `compile_model` and `write_package` raise, and BadInput for two sets of
-    shapes that give the same entry.
+    The package carries the model itself, from which programs for other shapes can be derived,
+    unless `with_source` is false: then it runs the listed shapes only. `shapes` may be one empty
+    mapping where the model fixes every shape. `bindings` fixes inputs to constants. Raises what
+    `compile_model` and `write_package` raise, and BadInput for two sets of shapes that give the
+    same entry.
     """
     checked = load_model(model)
     compiled = [compile_model(checked, chosen, bindings=bindings) for chosen in shapes]
@@ -69,7 +73,8 @@ def pack_model(
         task=task,
         supersedes=supersedes,
     )
-    return write_package(out_dir, about, entries, signer, extra_files, modules)
+    source = detach(checked, bindings) if with_source else None
+    return write_package(out_dir, about, entries, signer, extra_files, modules, source)
 
 
 def interfaces_of(

@@ -11,7 +11,7 @@ records and root, each constant's tensor root. A package that lies is refused as
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -80,6 +80,11 @@ class Package:
         """The constants of an entry's program, in its order; read-only views of the weights."""
         program = self.program(entry)
         return VerifiedTensors(self._constants[constant.root] for constant in program.constants)
+
+    @property
+    def constants_by_root(self) -> Mapping[bytes, Array]:
+        """Every constant of the listed programs, by its tensor root."""
+        return self._constants
 
     def module(self, *roles: StageRole) -> LoadedModule | None:
         """The package's module of one of these roles, ready to run; None if it has none.

@@ -55,9 +55,13 @@ class SafeTensors(Mapping[str, Array]):
             self._map,
             dtype=numpy_dtype(type_.dtype),
             count=type_.elements,
-            offset=self._start + self._offsets[name],
+            offset=self.offset_of(name),
         )
         return flat.reshape(type_.shape)
+
+    def offset_of(self, name: str) -> int:
+        """Where in the file a tensor's first byte is."""
+        return self._start + self._offsets[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.types)

@@ -16,7 +16,7 @@ from pathlib import Path
 from aivm import host
 from aivm.commitments import program_root_of_records
 from aivm.commitments.cid import Cid
-from aivm.compiler import CompiledModel
+from aivm.compiler import CompiledModel, Detached
 from aivm.errors import BadInput, MalformedPackage
 from aivm.isa.gas import gas_units
 from aivm.isa.program import NUMERICS_VERSION
@@ -39,11 +39,10 @@ from aivm.packages.modules import TEXT, ModuleEntry, load_code
 from aivm.packages.package import open_package
 from aivm.packages.paths import MANIFEST, SIGNATURE, check_path
 from aivm.packages.resources import memory_bytes
-from aivm.packages.safetensors import write_safetensors
+from aivm.packages.safetensors import SafeTensors, write_safetensors
 from aivm.packages.session import SessionEntry
+from aivm.packages.weights import SOURCE, WEIGHTS, Weights
 from aivm.receipts import Signer, StageRole
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,11 @@ def write_package(
     signer: Signer,
     extra_files: Sequence[ExtraFile] = (),
     modules: Sequence[ModuleSource] = (),
+    source: Detached | None = None,
 ) -> PackageInfo:
     """Writes, signs and verifies a package; `entries` are the compiled programs by entry name.
 
+    With `source`, the model that they were compiled from, readers can derive further programs.
     `out_dir` must not exist or be empty. The same arguments give the same bytes. Raises BadInput,
     MalformedPackage, MalformedModule, TooLarge; then nothing is left behind.
     """
@@ -130,7 +131,7 @@ def write_package(
     building.mkdir()
     try:
         manifest = _write_files(
-            building, description, entries, signer.address, extra_files, modules
+            building, description, entries, signer.address, extra_files, modules, source
         )
         data = manifest.to_json()
         (building / MANIFEST).write_bytes(data)
@@ -158,12 +159,20 @@ def _write_files(
     publisher: str,
     extra_files: Sequence[ExtraFile],
     modules: Sequence[ModuleSource],
+    source: Detached | None,
 ) -> Manifest:
     entries = tuple(_write_program(root, name, model) for name, model in compiled.items())
     roles = {entry.path: Role.PROGRAM for entry in entries}
-    constants = _write_constants(root / WEIGHTS, compiled.values())
-    if constants:
+    weights = Weights()
+    constants = _constant_entries(weights, compiled.values())
+    names = [] if source is None else [weights.add_bytes_of(array) for array in source.arrays]
+    if weights.tensors:
+        write_safetensors(root / WEIGHTS, weights.tensors)
         roles[WEIGHTS] = Role.WEIGHTS
+    if source is not None:
+        places = _places(root / WEIGHTS, names) if names else []
+        (root / SOURCE).write_bytes(source.to_bytes(places))
+        roles[SOURCE] = Role.SOURCE
     for extra in extra_files:
         _write_extra(root, extra)
         roles[extra.path] = extra.role
@@ -247,18 +256,22 @@ def _write_program(root: Path, name: str, model: CompiledModel) -> ProgramEntry:
     )
 
 
-def _write_constants(path: Path, compiled: Iterable[CompiledModel]) -> tuple[ConstantEntry, ...]:
+def _constant_entries(
+    weights: Weights, compiled: Iterable[CompiledModel]
+) -> tuple[ConstantEntry, ...]:
     """The constants of all programs, each once: programs of one model share their weights."""
-    tensors = {}
     names: dict[bytes, str] = {}
     for model in compiled:
         for constant, array in zip(model.program.constants, model.constants, strict=True):
             if constant.root not in names:
-                names[constant.root] = f"constant.{len(names)}"
-                tensors[names[constant.root]] = (constant.type.dtype, array)
-    if tensors:
-        write_safetensors(path, tensors)
-    return tuple(ConstantEntry(root, path.name, name) for root, name in names.items())
+                names[constant.root] = weights.add(f"constant.{len(names)}", array, constant.type)
+    return tuple(ConstantEntry(root, WEIGHTS, name) for root, name in names.items())
+
+
+def _places(weights: Path, names: Sequence[str]) -> list[tuple[str, int]]:
+    """Where the tensors of the source lie."""
+    written = SafeTensors(weights)
+    return [(weights.name, written.offset_of(name)) for name in names]
 
 
 def _file_entry(root: Path, path: str, role: Role) -> FileEntry:

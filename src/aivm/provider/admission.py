@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from aivm import host
 from aivm.chain.escrow import Channel, ChannelStatus
 from aivm.errors import BadSignature, NotFound, PaymentRefused
+from aivm.market.directory import run_price
 from aivm.provider.journal import Job, JobState, Journal
 from aivm.receipts import Domain, SignedVoucher, Voucher
 
@@ -30,10 +31,12 @@ class Terms:
     expiry_margin_seconds: int = 600
     # How old the chain's word about a channel may be; must be well below the challenge delay.
     channel_refresh_seconds: int = 15
+    # The largest program that is derived for a shape which its package does not list; 0: none is.
+    max_derived_gas: int = 10**12
 
     def price(self, gas_units: int) -> int:
         """The price of one run, known before it."""
-        return max(self.minimum_price, gas_units * self.price_per_gas)
+        return run_price(gas_units, self.price_per_gas, self.minimum_price)
 
 
 class Channels:
@@ -73,18 +76,9 @@ class Admission:
     ) -> tuple[Job, Channel]:
         """The job, now in the journal, and its channel; the same job again is not paid again."""
         voucher = signed.voucher
-        if signed.domain != self._domain:
-            raise PaymentRefused(
-                "the voucher is for another chain or escrow contract",
-                hint=f"Sign for chain {self._domain.chain_id}, {self._domain.contract}.",
-            )
         if voucher.job != job:
             raise PaymentRefused("the voucher names another job: model, program or inputs differ")
-        try:
-            channel = await self._channels.get(voucher.channel, at_least=voucher.amount)
-        except NotFound as error:
-            raise PaymentRefused(error.message) from None
-        self._check_signer(signed, channel)
+        channel = await self._payer(signed)
         known = self._journal.find(job)
         if known is not None:  # whatever became of the channel: it was accepted while it was good
             return self._again(known), channel
@@ -102,6 +96,27 @@ class Admission:
         )
         self._journal.accept(accepted)
         return accepted, channel
+
+    async def check_payer(self, signed: SignedVoucher, model: bytes) -> None:
+        """Raises PaymentRefused unless an open channel for this model stands behind the voucher:
+        deriving a program is work that comes before its price is known.
+        """
+        self._check_channel(signed.voucher, await self._payer(signed), model)
+
+    async def _payer(self, signed: SignedVoucher) -> Channel:
+        """The channel of a voucher that its client signed, for this chain and contract."""
+        if signed.domain != self._domain:
+            raise PaymentRefused(
+                "the voucher is for another chain or escrow contract",
+                hint=f"Sign for chain {self._domain.chain_id}, {self._domain.contract}.",
+            )
+        voucher = signed.voucher
+        try:
+            channel = await self._channels.get(voucher.channel, at_least=voucher.amount)
+        except NotFound as error:
+            raise PaymentRefused(error.message) from None
+        self._check_signer(signed, channel)
+        return channel
 
     def _check_signer(self, signed: SignedVoucher, channel: Channel) -> None:
         try:

@@ -17,7 +17,7 @@ import numpy as np
 
 from aivm import host
 from aivm.commitments import bundle_root, numpy_dtype, tensor_root_of_bytes
-from aivm.errors import MalformedReceipt, PaymentRefused, WrongTensor
+from aivm.errors import MalformedReceipt, PaymentRefused, TooLarge, WrongTensor
 from aivm.isa.program import NUMERICS_VERSION
 from aivm.market.openinference import (
     RECEIPT_PARAMETER,
@@ -26,7 +26,7 @@ from aivm.market.openinference import (
     Tensor,
 )
 from aivm.provider.admission import Admission, Terms
-from aivm.provider.catalog import Catalog, Offer, ServedModel
+from aivm.provider.catalog import Catalog, Offer, ServedModel, derived_offer
 from aivm.provider.journal import Job, JobState, Journal
 from aivm.provider.workers import WorkerPool
 from aivm.receipts import (
@@ -76,7 +76,7 @@ class Agent:
 
     async def infer(self, served: ServedModel, request: Message) -> Message:
         """Answer one request. Raises AivmError; then nothing was charged."""
-        offer, tensors = served.choose(request.tensors)
+        offer, tensors = await self._choose(served, request)
         if unknown := set(request.outputs) - set(offer.output_names):
             raise WrongTensor(f"{min(unknown)!r} is not an output of {served.name}")
         signed = _voucher(request)  # before anything is hashed: that costs time
@@ -97,6 +97,25 @@ class Agent:
         draft = _Draft(served, offer, blobs, inputs_root, channel.client)
         done = await self._completed(accepted, draft)
         return _response(request, served, offer, done)
+
+    async def _choose(self, served: ServedModel, request: Message) -> tuple[Offer, list[Tensor]]:
+        """The program that takes these tensors: a known one, or one derived now.
+
+        Raises WrongTensor, TooLarge (over the gas that is derived here), PaymentRefused.
+        """
+        limit = self.terms.max_derived_gas
+        if not served.find(request.tensors) and served.derives and limit:
+            await self._admission.check_payer(_voucher(request), served.package.model_id)
+            shapes = {tensor.name: tensor.array.shape for tensor in request.tensors}
+            model, folder = served.package.model_id.hex(), served.package.directory
+            offer = derived_offer(await self._workers.describe(model, folder, shapes))
+            if offer.gas > limit:
+                raise TooLarge(
+                    f"a run of this shape takes {offer.gas} gas units, over {limit}",
+                    hint="The provider runs smaller shapes, and those that the package lists.",
+                )
+            served.remember(offer)
+        return served.choose(request.tensors)
 
     async def _completed(self, job: Job, draft: _Draft) -> Job:
         """The finished job: stored, running already, or run now (also after a crash)."""
@@ -126,14 +145,17 @@ class Agent:
     async def _run(self, job: Job, draft: _Draft) -> Job:
         served, offer = draft.served, draft.offer
         outputs = await self._workers.run(
-            served.package.model_id.hex(), served.package.directory, offer.name, draft.blobs
+            served.package.model_id.hex(), served.package.directory, offer.shapes, draft.blobs
         )
         outputs_root = bundle_root(
             tensor_root_of_bytes(kind.dtype, kind.shape, blob)
             for kind, blob in zip(offer.output_types, outputs, strict=True)
         )
         receipt = self._receipt(job, draft, outputs_root)
-        text = sign_receipt(receipt, self.identity.receipts, self.identity.hot_key).to_json()
+        signed = sign_receipt(
+            receipt, self.identity.receipts, self.identity.hot_key, derived=offer.derived_by
+        )
+        text = signed.to_json()
         body = b"".join(outputs)
         self.journal.finish(job, text.decode(), body)
         log.info("job %s done", job.job.hex())

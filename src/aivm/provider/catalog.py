@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from aivm.errors import NotFound, WrongTensor
 from aivm.isa import TensorType
 from aivm.market.openinference import Tensor
-from aivm.packages import Package
+from aivm.numerics.dtypes import DType
+from aivm.packages import Package, Role, compiler_version
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+KEPT_DERIVED = 256
 
 
 @dataclass(frozen=True)
 class Offer:
-    """One program of a model, ready to be asked for."""
+    """One program of a model, ready to be asked for; `derived_by` as in `SignedReceipt.derived`."""
 
     name: str
     root: bytes
@@ -22,6 +28,13 @@ class Offer:
     input_types: tuple[TensorType, ...]
     output_names: tuple[str, ...]
     output_types: tuple[TensorType, ...]
+    derived_by: str | None = None
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The input shapes by name."""
+        pairs = zip(self.input_names, self.input_types, strict=True)
+        return {name: kind.shape for name, kind in pairs}
 
     def order(self, tensors: Sequence[Tensor]) -> list[Tensor] | None:
         """The tensors in the program's order, or None where they are not its inputs."""
@@ -38,21 +51,40 @@ class Offer:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """An opened, fully verified package."""
+    """An opened, fully verified package; `derived` are programs that were asked for besides."""
 
     package: Package
     offers: tuple[Offer, ...]
+    derived: OrderedDict[Shapes, Offer] = field(default_factory=OrderedDict)
 
     @property
     def name(self) -> str:
         return self.package.manifest.name
 
-    def choose(self, tensors: Sequence[Tensor]) -> tuple[Offer, list[Tensor]]:
-        """The program whose inputs these are. Raises WrongTensor with what would fit."""
-        for offer in self.offers:
+    @property
+    def derives(self) -> bool:
+        """Whether the package carries the model, from which further programs can be derived."""
+        return any(file.role is Role.SOURCE for file in self.package.manifest.files)
+
+    def find(self, tensors: Sequence[Tensor]) -> tuple[Offer, list[Tensor]] | None:
+        """The known program whose inputs these are, listed or derived before."""
+        for offer in (*self.offers, *self.derived.values()):
             ordered = offer.order(tensors)
             if ordered is not None:
                 return offer, ordered
+        return None
+
+    def remember(self, derived: Offer) -> None:
+        """Keeps a derived program; of too many, the oldest goes."""
+        while len(self.derived) >= KEPT_DERIVED:
+            self.derived.popitem(last=False)
+        self.derived[tuple(sorted(derived.shapes.items()))] = derived
+
+    def choose(self, tensors: Sequence[Tensor]) -> tuple[Offer, list[Tensor]]:
+        """The program whose inputs these are. Raises WrongTensor with what would fit."""
+        found = self.find(tensors)
+        if found is not None:
+            return found
         asked = ", ".join(_described(t.name, t.dtype.name, t.array.shape) for t in tensors)
         known = "; ".join(
             ", ".join(
@@ -103,6 +135,26 @@ class Catalog:
                 return served
         asked = f"{reference}:{version}" if version else reference
         raise NotFound(f"this provider does not serve {asked!r}")
+
+
+def derived_offer(described: Mapping[str, Any]) -> Offer:
+    """The offer of a program as a worker describes it."""
+    names, kinds = {}, {}
+    for side in ("inputs", "outputs"):
+        names[side] = tuple(name for name, _, _ in described[side])
+        kinds[side] = tuple(
+            TensorType(DType[dtype], tuple(shape)) for _, dtype, shape in described[side]
+        )
+    return Offer(
+        name="derived",
+        root=bytes.fromhex(described["root"]),
+        gas=described["gas"],
+        input_names=names["inputs"],
+        input_types=kinds["inputs"],
+        output_names=names["outputs"],
+        output_types=kinds["outputs"],
+        derived_by=compiler_version(),
+    )
 
 
 def _described(name: str, dtype: str, shape: tuple[int, ...]) -> str:

@@ -155,8 +155,20 @@ async def _terms(request: web.Request) -> web.Response:
         "max_request_bytes": agent.terms.max_request_bytes,
         "expiry_margin_seconds": agent.terms.expiry_margin_seconds,
         "models": [_model_terms(agent, served) for served in agent.catalog.models.values()],
+        "derived_programs": _derived_terms(agent),
     }
     return web.Response(text=json.dumps(document), content_type="application/json")
+
+
+def _derived_terms(agent: Agent) -> dict[str, Any]:
+    """At which price per gas programs run that packages do not list, up to how much gas."""
+    models = agent.catalog.models.items()
+    return {
+        "models": [model.hex() for model, served in models if served.derives],
+        "max_gas": str(agent.terms.max_derived_gas),
+        "price_per_gas": str(agent.terms.price_per_gas),
+        "minimum_price": str(agent.terms.minimum_price),
+    }
 
 
 def _model_terms(agent: Agent, served: ServedModel) -> dict[str, Any]:

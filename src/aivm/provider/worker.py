@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,10 +18,11 @@ import numpy as np
 from aivm.commitments import numpy_dtype
 from aivm.engines.base import Engine, Executable, open_engine
 from aivm.errors import AivmError, InternalError, NotFound
-from aivm.packages import Package, open_package
+from aivm.packages import Package, PackageProgram, Programs, open_package
 from aivm.provider import frames
 
 Array = np.ndarray[Any, Any]
+KEPT_EXECUTABLES = 16  # each has working memory, in the sandbox a copy of the weights too
 
 
 class Worker:
@@ -28,8 +30,8 @@ class Worker:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._packages: dict[str, Package] = {}
-        self._executables: dict[tuple[str, str], Executable] = {}
+        self._programs: dict[str, Programs] = {}
+        self._executables: OrderedDict[tuple[str, bytes], Executable] = OrderedDict()
 
     def answer(self, header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
         """The frame that answers one request; every failure becomes an error frame."""
@@ -43,19 +45,27 @@ class Worker:
 
     def _dispatch(self, header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
         if header["op"] == "open":
-            self._packages[header["model"]] = self.open(Path(header["path"]), header["model"])
+            package = self.open(Path(header["path"]), header["model"])
+            self._programs[header["model"]] = Programs(package)
             return frames.pack({})
-        return self._run(header["model"], header["entry"], blobs)
+        if header["model"] not in self._programs:
+            raise NotFound(f"model {header['model']} is not open in this worker")
+        shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
+        found = self._programs[header["model"]].find(shapes)
+        if header["op"] == "describe":
+            return frames.pack({"program": described(found)})
+        return self._run(header["model"], found, blobs)
 
     def open(self, path: Path, model: str) -> Package:
         """Verify every byte again: the files may have changed since the agent looked."""
         return open_package(path, expected_model_id=bytes.fromhex(model))
 
-    def constants(self, package: Package, entry: str) -> Sequence[Array]:
-        return package.constants(entry)
+    def constants(self, found: PackageProgram) -> Sequence[Array]:
+        """What the program is loaded with."""
+        return found.constants
 
-    def _run(self, model: str, entry: str, blobs: Sequence[bytes]) -> bytes:
-        executable = self._executable(model, entry)
+    def _run(self, model: str, found: PackageProgram, blobs: Sequence[bytes]) -> bytes:
+        executable = self._executable(model, found)
         inputs = [
             np.frombuffer(blob, numpy_dtype(kind.dtype)).reshape(kind.shape)
             for blob, kind in zip(blobs, executable.program.inputs, strict=True)
@@ -63,16 +73,27 @@ class Worker:
         outputs = executable.run(inputs)
         return frames.pack({}, [np.ascontiguousarray(output).tobytes() for output in outputs])
 
-    def _executable(self, model: str, entry: str) -> Executable:
-        found = self._executables.get((model, entry))
-        if found is None:
-            package = self._packages.get(model)
-            if package is None:
-                raise NotFound(f"model {model} is not open in this worker")
-            constants = self.constants(package, entry)
-            found = self._engine.load(package.program(entry), constants)
-            self._executables[(model, entry)] = found
-        return found
+    def _executable(self, model: str, found: PackageProgram) -> Executable:
+        """The loaded program; of too many, the one that was used longest ago makes room."""
+        executable = self._executables.pop((model, found.root), None)
+        if executable is None:
+            while len(self._executables) >= KEPT_EXECUTABLES:
+                self._executables.popitem(last=False)[1].close()
+            executable = self._engine.load(found.program, self.constants(found))
+        self._executables[(model, found.root)] = executable
+        return executable
+
+
+def described(found: PackageProgram) -> dict[str, Any]:
+    """What the agent must know of a program that its manifest does not list."""
+    inputs = zip(found.input_names, found.program.inputs, strict=True)
+    outputs = zip(found.output_names, found.output_types, strict=True)
+    return {
+        "root": found.root.hex(),
+        "gas": found.gas,
+        "inputs": [[name, kind.dtype.name, list(kind.shape)] for name, kind in inputs],
+        "outputs": [[name, kind.dtype.name, list(kind.shape)] for name, kind in outputs],
+    }
 
 
 def serve(worker: Worker, requests: BinaryIO, answers: BinaryIO) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,19 @@ from aivm.errors import AivmError, DeadlineExceeded, EngineUnavailable
 from aivm.provider import frames
 
 log = logging.getLogger(__name__)
+Shapes = Mapping[str, tuple[int, ...]]
 _LARGE = 2**30  # bytes that a pipe reader may hold: tensors are bounded at admission
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a worker is asked to do ("run" or "describe") with which program of which model."""
+
+    op: str
+    model: str
+    path: Path
+    shapes: Shapes
+    blobs: Sequence[bytes]
 
 
 class WorkerProcess:
@@ -26,13 +39,16 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._models: set[str] = set()
 
-    async def run(self, model: str, path: Path, entry: str, inputs: Sequence[bytes]) -> list[bytes]:
-        """Outputs of one run, as raw bytes; ConnectionError if the worker died or babbles."""
+    async def ask(self, request: Request) -> tuple[dict[str, Any], list[bytes]]:
+        """The answer to one request; ConnectionError if the worker died or babbles."""
         await self._ensure_started()
-        if model not in self._models:
-            await self._ask({"op": "open", "model": model, "path": str(path)}, [])
-            self._models.add(model)
-        return await self._ask({"op": "run", "model": model, "entry": entry}, inputs)
+        if request.model not in self._models:
+            opening = {"op": "open", "model": request.model, "path": str(request.path)}
+            await self._ask(opening, [])
+            self._models.add(request.model)
+        shapes = {name: list(shape) for name, shape in request.shapes.items()}
+        header = {"op": request.op, "model": request.model, "shapes": shapes}
+        return await self._ask(header, request.blobs)
 
     async def stop(self) -> None:
         """End the process at once; a run in progress is lost, the job is not."""
@@ -61,7 +77,9 @@ class WorkerProcess:
             preexec_fn=host.die_with_parent(),
         )
 
-    async def _ask(self, header: dict[str, Any], blobs: Sequence[bytes]) -> list[bytes]:
+    async def _ask(
+        self, header: dict[str, Any], blobs: Sequence[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise ConnectionError("the worker is not running")
@@ -75,7 +93,7 @@ class WorkerProcess:
             raise ConnectionError("the worker wrote something that is no frame") from error
         if "error" in answer:
             raise errors.from_json(answer["error"], errors.InternalError)
-        return results
+        return answer, results
 
 
 class WorkerPool:
@@ -102,11 +120,29 @@ class WorkerPool:
         """Process ids of the running workers."""
         return [worker.pid for worker in self._all if worker.pid is not None]
 
-    async def run(self, model: str, path: Path, entry: str, inputs: Sequence[bytes]) -> list[bytes]:
-        """Run one program; raises the engine's own error, DeadlineExceeded or EngineUnavailable."""
+    async def run(
+        self, model: str, path: Path, shapes: Shapes, inputs: Sequence[bytes]
+    ) -> list[bytes]:
+        """Outputs, as raw bytes, of the program for these input shapes.
+
+        Raises the engine's own error, DeadlineExceeded or EngineUnavailable.
+        """
+        _, outputs = await self._answer(Request("run", model, path, shapes, inputs))
+        return outputs
+
+    async def describe(self, model: str, path: Path, shapes: Shapes) -> dict[str, Any]:
+        """Root, gas, inputs and outputs of the program for these shapes, derived if need be.
+
+        Raises WrongTensor, UnsupportedModel, TooLarge, DeadlineExceeded or EngineUnavailable.
+        """
+        answer, _ = await self._answer(Request("describe", model, path, shapes, ()))
+        described: dict[str, Any] = answer["program"]
+        return described
+
+    async def _answer(self, request: Request) -> tuple[dict[str, Any], list[bytes]]:
         worker = await self._idle.get()
         try:
-            return await self._attempt(worker, model, path, entry, inputs)
+            return await self._attempt(worker, request)
         finally:
             self._idle.put_nowait(worker)
 
@@ -114,12 +150,12 @@ class WorkerPool:
         await asyncio.gather(*(worker.stop() for worker in self._all))
 
     async def _attempt(
-        self, worker: WorkerProcess, model: str, path: Path, entry: str, inputs: Sequence[bytes]
-    ) -> list[bytes]:
+        self, worker: WorkerProcess, request: Request
+    ) -> tuple[dict[str, Any], list[bytes]]:
         for attempt in (1, 2):
             try:
                 async with asyncio.timeout(self._deadline_seconds):
-                    return await worker.run(model, path, entry, inputs)
+                    return await worker.ask(request)
             except AivmError:
                 raise  # the worker's own answer: it is in step
             except ConnectionError as error:

@@ -3,6 +3,7 @@
     {"type": "aivm.receipt.v1", "chain_id": 31337, "contract": "0x...", "receipt": {...},
      "signature": "0x..." | null}
     {"type": "aivm.receipt.v1", ..., "pipeline": {...}}      where modules took part: pipeline.py
+    {"type": "aivm.receipt.v1", ..., "derived": "..."}       a program that the manifest lacks
     {"type": "aivm.voucher.v1", "chain_id": 31337, "contract": "0x...", "voucher": {...},
      "signature": "0x..."}
 
@@ -28,6 +29,7 @@ from aivm.receipts.voucher import Voucher
 
 MAX_DOCUMENT_BYTES = 16 * 1024
 _HEX = re.compile(r"0x[0-9a-f]*")
+_COMPILER = re.compile(r"[0-9a-f]{16}")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,38}")
 
 Struct = TypeVar("Struct", bound=SignedStruct)
@@ -37,13 +39,16 @@ Struct = TypeVar("Struct", bound=SignedStruct)
 class SignedReceipt:
     """A receipt, the domain it counts in, and the provider's signature (None: a local run).
 
-    `pipeline` says what `receipt.program` stands for where modules took part.
+    `pipeline` says what `receipt.program` stands for where modules took part. `derived` marks a
+    program that its package does not list: the version of the compiler that derived it from the
+    package's source. It is not signed: whoever has the package can tell, and verification does.
     """
 
     domain: Domain
     receipt: Receipt
     signature: bytes | None
     pipeline: Pipeline | None = None
+    derived: str | None = None
 
     def __post_init__(self) -> None:
         local = self.receipt.tier is Tier.LOCAL
@@ -52,12 +57,16 @@ class SignedReceipt:
         if not local and self.signature is None:
             raise MalformedReceipt(f"a receipt of tier {self.receipt.tier.name} must be signed")
         _check_signature_length(self.signature)
+        if self.derived is not None and not _COMPILER.fullmatch(self.derived):
+            raise MalformedReceipt(f"derived: {self.derived[:40]!a} is no version of a compiler")
 
     def to_json(self) -> bytes:
         """The canonical bytes of `receipt.json`."""
         document = _document("receipt", self.domain, self.receipt, self.signature)
         if self.pipeline is not None:
             document["pipeline"] = self.pipeline.to_document()
+        if self.derived is not None:
+            document["derived"] = self.derived
         return canonical_json.spell(document)
 
 
@@ -82,9 +91,12 @@ class SignedVoucher:
         return canonical_json.spell(document)
 
 
-def sign_receipt(receipt: Receipt, domain: Domain, signer: Signer) -> SignedReceipt:
+def sign_receipt(
+    receipt: Receipt, domain: Domain, signer: Signer, *, derived: str | None = None
+) -> SignedReceipt:
     """`receipt` signed by a provider's hot key."""
-    return SignedReceipt(domain, receipt, signer.sign_digest(receipt.digest(domain)))
+    signature = signer.sign_digest(receipt.digest(domain))
+    return SignedReceipt(domain, receipt, signature, derived=derived)
 
 
 def sign_voucher(voucher: Voucher, domain: Domain, signer: Signer) -> SignedVoucher:
@@ -96,9 +108,12 @@ def parse_receipt(data: bytes) -> SignedReceipt:
     """Reads `receipt.json`. Raises MalformedReceipt or TooLarge; checks form, not truth."""
     document = _read(data, "receipt")
     pipeline = document.pop("pipeline", None)
+    derived = document.pop("derived", None)
+    if derived is not None and not isinstance(derived, str):
+        raise MalformedReceipt("derived is no version of a compiler")
     domain, receipt, signature = _parse(document, "receipt", Receipt)
     stages = None if pipeline is None else pipeline_from_document(pipeline)
-    return SignedReceipt(domain, receipt, signature, stages)
+    return SignedReceipt(domain, receipt, signature, stages, derived)
 
 
 def parse_voucher(data: bytes) -> SignedVoucher:

@@ -48,7 +48,8 @@ class Expectation:
 
     `hot_key` is the provider's registered key (from the chain), `model` and `programs` come from
     the package's manifest, `program` is the decoded program (it also says which uint16 tensors are
-    F16 or BF16), `inputs` and `outputs` are the tensors themselves.
+    F16 or BF16), `inputs` and `outputs` are the tensors themselves. `derived` says whether that
+    program is one which the package does not list.
     """
 
     domain: Domain | None = None
@@ -58,6 +59,7 @@ class Expectation:
     program: Program | None = None
     inputs: Sequence[Array] | None = None
     outputs: Sequence[Array] | None = None
+    derived: bool | None = None
 
 
 def verify_receipt(signed: SignedReceipt, expected: Expectation) -> Verdict:
@@ -82,7 +84,18 @@ def _checks(signed: SignedReceipt, expected: Expectation) -> Iterator[Check]:
         yield Check("program in manifest", program in expected.programs, _hex(program))
     if expected.program is not None:
         yield _equal("program", program, program_root(expected.program))
+    if expected.derived is not None:
+        yield _derivation(signed.derived, expected.derived)
     yield from _tensor_checks(receipt, expected)
+
+
+def _derivation(marked: str | None, derived: bool) -> Check:
+    """Whether the receipt says truly where its program comes from."""
+    ours = "is derived from the model's source" if derived else "is listed in the manifest"
+    theirs = "listed" if marked is None else f"derived by compiler {marked}"
+    agree = (marked is not None) == derived
+    detail = theirs if agree else f"the receipt says {theirs}, the program {ours}"
+    return Check("derivation", agree, detail)
 
 
 def _modules(receipt: Receipt, pipeline: Pipeline) -> Check:

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 
 from aivm.chain.staking import ProviderInfo
 from aivm.errors import NotFound, ProviderUnreachable
-from aivm.market.directory import Directory, fetch_terms
+from aivm.market.directory import Directory, Wanted, fetch_terms
 
 MODEL, PROGRAM = b"m" * 32, b"p" * 32
 
@@ -109,17 +109,17 @@ async def test_the_cheapest_is_chosen_and_max_price_is_kept(
 ) -> None:
     for name, price in (("dear", "3000"), ("cheap", "1000"), ("middle", "2000")):
         providers.add(name, terms_of(name, price))
-    chosen = await directory.choose(MODEL, PROGRAM, max_price=None)
+    chosen = await directory.choose(Wanted(MODEL, PROGRAM), max_price=None)
     assert (chosen.provider, chosen.price) == ("cheap", 1000)
-    assert (await directory.choose(MODEL, PROGRAM, max_price=1000)).provider == "cheap"
+    assert (await directory.choose(Wanted(MODEL, PROGRAM), max_price=1000)).provider == "cheap"
     with pytest.raises(NotFound) as caught:
-        await directory.choose(MODEL, PROGRAM, max_price=999)
+        await directory.choose(Wanted(MODEL, PROGRAM), max_price=999)
     assert caught.value.hint.count("over 999") == 3
 
 
 async def test_nobody_registered(directory: Directory) -> None:
     with pytest.raises(NotFound) as caught:
-        await directory.choose(MODEL, PROGRAM, max_price=None)
+        await directory.choose(Wanted(MODEL, PROGRAM), max_price=None)
     assert "No provider is registered" in caught.value.hint
 
 
@@ -137,7 +137,7 @@ async def test_every_candidate_says_why_it_cannot(
     providers.add("elsewhere", terms_of("elsewhere", chain_id=1))
     providers.add("other", terms_of("other", models=[]))
     with pytest.raises(NotFound) as caught:
-        await directory.choose(MODEL, PROGRAM, max_price=None)
+        await directory.choose(Wanted(MODEL, PROGRAM), max_price=None)
     hint = caught.value.hint
     assert len(hint.split("; ")) == 7
     for reason in (
@@ -156,13 +156,13 @@ async def test_a_named_provider_is_used_or_nobody(
 ) -> None:
     providers.add("dear", terms_of("dear", "3000"))
     providers.add("cheap")
-    chosen = await directory.named("dear", MODEL, PROGRAM, max_price=None)
+    chosen = await directory.named("dear", Wanted(MODEL, PROGRAM), max_price=None)
     assert chosen.price == 3000
     with pytest.raises(NotFound, match="dear cannot") as caught:
-        await directory.named("dear", MODEL, PROGRAM, max_price=2999)
+        await directory.named("dear", Wanted(MODEL, PROGRAM), max_price=2999)
     assert "over 2999" in caught.value.hint
     with pytest.raises(NotFound, match="not registered"):
-        await directory.named("nobody", MODEL, PROGRAM, max_price=None)
+        await directory.named("nobody", Wanted(MODEL, PROGRAM), max_price=None)
 
 
 NONSENSE: dict[str, Any] = {
@@ -265,10 +265,10 @@ async def test_a_provider_is_asked_once_until_it_is_forgotten(
 
     providers.add("one", answer)
     for _ in range(3):
-        chosen = await directory.choose(MODEL, PROGRAM, max_price=None)
+        chosen = await directory.choose(Wanted(MODEL, PROGRAM), max_price=None)
     assert asked == 1
     directory.forget(chosen.endpoint)
-    await directory.choose(MODEL, PROGRAM, max_price=None)
+    await directory.choose(Wanted(MODEL, PROGRAM), max_price=None)
     assert asked == 2
 
 
@@ -283,5 +283,5 @@ async def test_silence_is_remembered_too(providers: Providers, directory: Direct
     providers.add("down", answer)
     for _ in range(2):
         with pytest.raises(NotFound):
-            await directory.choose(MODEL, PROGRAM, max_price=None)
+            await directory.choose(Wanted(MODEL, PROGRAM), max_price=None)
     assert asked == 1
