@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -15,10 +16,13 @@ from aivm.chain.client import Chain
 from aivm.chain.registry import ModelInfo
 from aivm.cli.options import network_options, output_options
 from aivm.cli.output import Output, printable
+from aivm.cli.programs import show_programs
+from aivm.cli.tensors import is_here
 from aivm.config import Config
+from aivm.errors import BadInput
 from aivm.market.models import Models
 from aivm.market.network import connect_chain
-from aivm.packages import Package, manifest_cid
+from aivm.packages import Package, manifest_cid, open_package
 
 Result = TypeVar("Result")
 
@@ -47,10 +51,23 @@ def ls(output: Output, settings: Config) -> None:
 
 @click.command()
 @click.argument("model")
+@click.option("--programs", is_flag=True, help="Show its programs only, and their gas.")
+@click.option("--shape", "shapes", multiple=True, help="With --programs: derive this one too.")
 @network_options
 @output_options
-def show(output: Output, model: str, settings: Config) -> None:
-    """Show MODEL: owner/name, owner/name:version or a model id."""
+def show(
+    output: Output, model: str, programs: bool, shapes: tuple[str, ...], settings: Config
+) -> None:
+    """Show MODEL: owner/name, owner/name:version or a model id; or the programs of a folder.
+
+    \b
+    aivm show demo/minilm
+    aivm show demo/minilm --programs --shape input_ids=1x48,attention_mask=1x48
+    """
+    if shapes and not programs:
+        raise BadInput("--shape asks for a program", hint="Give --programs as well.")
+    if programs and is_here(model):
+        return show_programs(output, open_package(Path(model)), shapes)
 
     async def work(_chain: Chain, models: Models) -> tuple[ModelInfo, Package]:
         _, info = await models.resolve(model)
@@ -58,6 +75,8 @@ def show(output: Output, model: str, settings: Config) -> None:
 
     with output.working("fetching and verifying the package"):
         info, package = _on_network(settings, work)
+    if programs:
+        return show_programs(output, package, shapes)
     document = {"ok": True, **_info_document(info), **_package_document(package)}
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
@@ -71,7 +90,7 @@ def show(output: Output, model: str, settings: Config) -> None:
         table.add_row(printable(f"program {entry.name}"), printable(text))
     for file in package.manifest.files:
         table.add_row(printable(f"file {file.path}"), f"{file.size:,} bytes, {file.cid}")
-    output.data(table, document, brief=info.model.hex())
+    return output.data(table, document, brief=info.model.hex())
 
 
 @click.command()

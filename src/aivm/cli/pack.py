@@ -37,8 +37,14 @@ _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option(
     "--shapes",
+    "--shape",
     multiple=True,
-    help="Input shapes of one program, for example ids=1x16,mask=1x16; repeatable.",
+    help="Input shapes of a program to commit to, for example ids=1x16,mask=1x16; repeatable.",
+)
+@click.option(
+    "--source/--no-source",
+    default=True,
+    help="Ship the model itself, so that any other shape runs too (default), or not.",
 )
 @click.option("--bind", multiple=True, help="NAME=FILE.npy: fix an input to a constant.")
 @click.option("--file", "files", multiple=True, help="ROLE=PATH: tokenizer, license, card, other.")
@@ -103,7 +109,13 @@ def pack(
     }
     with output.working(f"compiling {model.name} and signing its manifest"):
         if plan is None:
-            info = pack_model(source, shapes=shapes, bindings=bindings, **common)
+            info = pack_model(
+                source,
+                shapes=shapes,
+                bindings=bindings,
+                with_source=options["source"],
+                **common,
+            )
         else:
             info = pack_session(source, plan, **common)
     quality = None if report is None else report.document()

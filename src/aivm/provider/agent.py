@@ -104,7 +104,7 @@ class Agent:
         Raises WrongTensor, TooLarge (over the gas that is derived here), PaymentRefused.
         """
         limit = self.terms.max_derived_gas
-        if not served.find(request.tensors) and served.derives and limit:
+        if limit and not served.find(request.tensors) and served.can_derive(request.tensors):
             await self._admission.check_payer(_voucher(request), served.package.model_id)
             shapes = {tensor.name: tensor.array.shape for tensor in request.tensors}
             model, folder = served.package.model_id.hex(), served.package.directory

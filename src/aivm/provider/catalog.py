@@ -74,6 +74,21 @@ class ServedModel:
                 return offer, ordered
         return None
 
+    def can_derive(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether these may be inputs of the model for other sizes of its open dimensions."""
+        wanted = {port.name: port for port in self.package.manifest.inputs}
+        if not self.derives or sorted(wanted) != sorted(tensor.name for tensor in tensors):
+            return False
+        sizes: dict[str, int] = {}
+        for tensor in tensors:
+            port, shape = wanted[tensor.name], tensor.array.shape
+            if tensor.dtype is not port.dtype or len(shape) != len(port.shape):
+                return False
+            for size, named in zip(shape, port.shape, strict=True):
+                if size != (sizes.setdefault(named, size) if isinstance(named, str) else named):
+                    return False
+        return True
+
     def remember(self, derived: Offer) -> None:
         """Keeps a derived program; of too many, the oldest goes."""
         while len(self.derived) >= KEPT_DERIVED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import aivm
+from aivm.chain.account import Account
 from aivm.client import audit
 from aivm.client.audit import demand
 from aivm.client.local import LocalModel
@@ -22,6 +24,7 @@ from aivm.errors import (
     UnknownEngine,
     WrongTensor,
 )
+from aivm.packages import pack_model
 from aivm.receipts import ZERO_ADDRESS, Domain, SignedReceipt
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits" / "digits.onnx"
@@ -129,3 +132,33 @@ def test_an_audit_names_what_is_wrong(model: LocalModel) -> None:
             demand(verdict)
     with pytest.raises(WrongTensor):
         audit(signed, model, {"images": np.zeros((1, 1, 8, 8), np.float64)})
+
+
+def test_a_package_runs_other_shapes_and_says_so(
+    tmp_path: Path, model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIVM_CACHE_DIR", str(tmp_path / "cache"))
+    info = pack_model(
+        DIGITS.read_bytes(),
+        name="demo/digits",
+        version="1.0.0",
+        license="MIT",
+        shapes=[{"images": (1, 1, 8, 8)}],
+        out_dir=tmp_path / "package",
+        signer=Account(b"\x06" * 32),
+        created=1_800_000_000,
+    )
+    with aivm.load(info.directory, engine="native") as package:
+        for count, derived in ((1, False), (3, True)):
+            done = package.execute(images(count))
+            assert done.prepared.derived is derived
+            expected = model.run(images(count))
+            for name, array in done.named_outputs.items():
+                assert array.tobytes() == expected[name].tobytes()
+            signed = package.receipt_of(done)
+            assert (signed.derived is not None) is derived
+            assert audit(signed, package, images(count)).ok
+            lie = replace(signed, derived=None if derived else "0" * 16)
+            with pytest.raises(Mismatch, match="derivation"):
+                demand(audit(lie, package, images(count)))
+    assert model.receipt_of(model.execute(images(3))).derived is None

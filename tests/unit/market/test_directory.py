@@ -117,6 +117,24 @@ async def test_the_cheapest_is_chosen_and_max_price_is_kept(
     assert caught.value.hint.count("over 999") == 3
 
 
+async def test_a_derived_program_has_its_price_by_gas(
+    providers: Providers, directory: Directory
+) -> None:
+    derived = {"models": [MODEL.hex()], "max_gas": "50", "price_per_gas": "3"}
+    providers.add("lister", terms_of("lister"))
+    providers.add("small", terms_of("small", derived_programs=derived | {"minimum_price": "1"}))
+    large = derived | {"max_gas": "100", "minimum_price": "500"}
+    providers.add("large", terms_of("large", derived_programs=large))
+    other = b"o" * 32
+    chosen = await directory.choose(Wanted(MODEL, other, 40), max_price=None)
+    assert (chosen.provider, chosen.price) == ("small", 120)
+    chosen = await directory.choose(Wanted(MODEL, other, 60), max_price=None)
+    assert (chosen.provider, chosen.price) == ("large", 500)
+    for wanted in (Wanted(MODEL, other, 101), Wanted(MODEL, other), Wanted(b"x" * 32, other, 1)):
+        with pytest.raises(NotFound):
+            await directory.choose(wanted, max_price=None)
+
+
 async def test_nobody_registered(directory: Directory) -> None:
     with pytest.raises(NotFound) as caught:
         await directory.choose(Wanted(MODEL, PROGRAM), max_price=None)

@@ -19,7 +19,7 @@ from aivm.commitments import bundle_root, tensor_root
 from aivm.errors import NotFound
 from aivm.market.openinference import VOUCHER_PARAMETER, Message, Tensor
 from aivm.numerics.dtypes import DType
-from aivm.packages import Package, open_package, pack_model
+from aivm.packages import Package, Programs, open_package, pack_model
 from aivm.provider.admission import Admission, Channels, Terms
 from aivm.provider.agent import Agent, Identity
 from aivm.provider.catalog import Catalog
@@ -159,13 +159,9 @@ class World:
     def job(self, given: Mapping[str, Array], channel: bytes, sequence: int) -> bytes:
         """The job id that a client computes for itself."""
         shapes = {name: array.shape for name, array in given.items()}
-        (entry,) = (
-            entry
-            for entry in self.package.manifest.entries
-            if {port.name: port.shape for port in entry.inputs} == shapes
-        )
-        root = bundle_root(tensor_root(given[port.name]) for port in entry.inputs)
-        return job_id(channel, sequence, self.package.model_id, entry.program, root)
+        found = Programs(self.package).find(shapes)
+        root = bundle_root(tensor_root(given[name]) for name in found.input_names)
+        return job_id(channel, sequence, self.package.model_id, found.root, root)
 
     def request(
         self,

@@ -228,7 +228,8 @@ async def test_unknown_models_outputs_and_paths(
     [
         [("x", DType.F32, (1, 5))],
         [("x", DType.F32, (1, 4))],
-        [("x", DType.F32, (3, 4)), ("index", DType.I64, (1,))],
+        [("x", DType.F32, (3, 5)), ("index", DType.I64, (1,))],
+        [("x", DType.F32, (3, 4)), ("index", DType.I64, (2,))],
         [("x", DType.I32, (1, 4)), ("index", DType.I64, (1,))],
         [("x", DType.F32, (1, 4)), ("index", DType.I32, (1,))],
         [("x", DType.F32, (1, 4)), ("index", DType.I64, (1,)), ("z", DType.F32, (1,))],

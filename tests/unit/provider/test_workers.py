@@ -78,9 +78,10 @@ def answer(world: Any) -> list[bytes]:
     return [outputs["y"].tobytes(), outputs["row"].tobytes()]
 
 
-def arguments(world: Any, blobs: list[bytes]) -> tuple[str, Path, str, list[bytes]]:
+def arguments(world: Any, blobs: list[bytes]) -> tuple[str, Path, dict[str, Any], list[bytes]]:
     package = world.package
-    return package.model_id.hex(), package.directory, package.manifest.entries[0].name, blobs
+    shapes = {port.name: port.shape for port in package.manifest.entries[0].inputs}
+    return package.model_id.hex(), package.directory, shapes, blobs
 
 
 class Pool:
@@ -195,7 +196,7 @@ async def test_the_engines_own_error_arrives_as_itself(world: Any, answer: list[
 async def test_a_package_that_was_changed_on_disk_is_refused(
     world: Any, blobs: list[bytes], tmp_path: Path
 ) -> None:
-    model, directory, entry, _ = arguments(world, blobs)
+    model, directory, shapes, _ = arguments(world, blobs)
     copy = tmp_path / "copy"
     for source in sorted(directory.rglob("*")):
         if source.is_file():
@@ -208,7 +209,7 @@ async def test_a_package_that_was_changed_on_disk_is_refused(
     weights.write_bytes(data)
     async with Pool() as pool:
         with pytest.raises(TamperedContent):
-            await pool.run(model, copy, entry, blobs)
+            await pool.run(model, copy, shapes, blobs)
 
 
 async def test_many_jobs_on_few_workers_each_get_their_own_answer(world: Any) -> None:
@@ -240,13 +241,13 @@ async def test_every_engine_gives_the_same_bytes(world: Any, answer: list[bytes]
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's help is needed")
 async def test_a_worker_in_the_middle_of_a_run_dies_with_its_agent(world: Any, plan: Path) -> None:
     plan.write_text("hang")
-    model, directory, entry, _ = arguments(world, [])
+    model, directory, shapes, _ = arguments(world, [])
     program = (
         "import asyncio, sys\nfrom pathlib import Path\n"
         "from aivm.provider.workers import WorkerPool\n"
         "async def main():\n"
         "    pool = WorkerPool(engine='native', module='faulty_worker')\n"
-        f"    job = {model!r}, Path({str(directory)!r}), {entry!r}, [bytes(16), bytes(8)]\n"
+        f"    job = {model!r}, Path({str(directory)!r}), {shapes!r}, [bytes(16), bytes(8)]\n"
         "    task = asyncio.create_task(pool.run(*job))\n"
         "    while not pool.pids or Path(sys.argv[1]).read_text(): await asyncio.sleep(0.02)\n"
         "    print(*pool.pids, flush=True)\n"

@@ -134,3 +134,16 @@ def test_an_amount_out_of_form_is_refused(voucher, domain, signer, amount: Any) 
     document["voucher"]["amount"] = amount
     with pytest.raises(MalformedReceipt):
         parse_voucher(json.dumps(document).encode())
+
+
+def test_the_mark_of_a_derived_program(receipt, domain, signer) -> None:
+    plain = sign_receipt(receipt, domain, signer)
+    marked = sign_receipt(receipt, domain, signer, derived="0123456789abcdef")
+    assert parse_receipt(marked.to_json()) == marked
+    assert marked.signature == plain.signature
+    assert "derived" not in json.loads(plain.to_json())
+
+
+@pytest.mark.parametrize("mark", [True, 7, "", "0123456789ABCDEF", "0123456789abcdef0", "x" * 16])
+def test_a_mark_that_names_no_compiler_is_refused(document, mark: Any) -> None:
+    refused({**document, "derived": mark}, "derived")

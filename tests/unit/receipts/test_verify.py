@@ -26,6 +26,8 @@ from aivm.receipts import (
 INPUTS = [np.arange(4, dtype=np.float32), np.ones((2, 2), dtype=np.int64)]
 OUTPUTS = [np.full(4, 2.5, dtype=np.float32)]
 
+MARK = "0123456789abcdef"
+
 
 @pytest.fixture
 def honest(receipt: Receipt) -> Receipt:
@@ -146,3 +148,18 @@ def test_a_program_gives_its_root_and_the_meaning_of_uint16(honest, domain, sign
     assert failures(wrong) == ["program", "inputs"]
     few = verify_receipt(signed, Expectation(program=program, inputs=[]))
     assert failures(few) == ["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "derived", "ok"),
+    [(None, False, True), (None, True, False), (MARK, True, True), (MARK, False, False)],
+)
+def test_the_receipt_must_say_whether_the_program_is_listed(
+    receipt, domain, signer, mark: str | None, derived: bool, ok: bool
+) -> None:
+    signed = sign_receipt(receipt, domain, signer, derived=mark)
+    verdict = verify_receipt(signed, Expectation(derived=derived))
+    (check,) = (check for check in verdict.checks if check.name == "derivation")
+    assert check.ok is ok
+    unknown = verify_receipt(signed, Expectation())
+    assert "derivation" not in [check.name for check in unknown.checks]
