@@ -88,7 +88,7 @@ def test_opsets_that_the_rules_do_not_know(opset):
 def test_a_domain_imported_twice():
     model = small_model()
     model.opset_import.append(helper.make_opsetid("ai.onnx", 16))
-    refused(model, MalformedModel, "twice")
+    refused(model, MalformedModel, "two versions of one")
 
 
 def test_operators_of_strangers():
