@@ -73,12 +73,12 @@ def pack(
     """
     from aivm.compiler import load_model
     from aivm.market.network import open_account
-    from aivm.packages import ExtraFile, Role, pack_model
+    from aivm.packages import ExtraFile, Role, files_beside, pack_model
     from aivm.sessions import pack_session, step_shapes
 
     if not model.is_file():
         raise NotFound(f"no file {model}")
-    source = load_model(model.read_bytes())
+    source = load_model(model.read_bytes(), files_beside(model))
     bindings = read_inputs(options["bind"])
     shapes = [parse_shapes(text) for text in options["shapes"]]
     if plan is None:
@@ -93,7 +93,7 @@ def pack(
     modules, data = modules_of(options)
     report = quantise_as_told(output, source, shapes[0], bindings, options)
     if report is not None:
-        source = load_model(report.quantised.proto)
+        source = load_model(report.quantised.proto, source.files)
         extra.append(report.file())
     common = {
         "name": options["name"],

@@ -21,13 +21,13 @@ import numpy as np
 
 from aivm import host
 from aivm.commitments import bundle_root, program_root, shown, tensor_root
-from aivm.compiler import compile_model, inspect_model, load_model
+from aivm.compiler import compile_model, external_files, inspect_model, load_model
 from aivm.engines.base import Engine, Executable, checked_inputs, open_engine
 from aivm.errors import NotFound, TooLarge, WrongTensor
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
 from aivm.market.entries import in_order
-from aivm.packages import Package, Programs, compiler_version, open_package
+from aivm.packages import Package, Programs, compiler_version, files_beside, open_package
 from aivm.receipts import ZERO_ADDRESS, Domain, Receipt, SignedReceipt, local_receipt
 
 Array = np.ndarray[Any, Any]
@@ -83,12 +83,18 @@ class Source(Protocol):
 
 
 class OnnxSource:
-    """Programs derived from an ONNX file; its model id is the SHA-256 of the file."""
+    """Programs derived from an ONNX file and the files beside it in which it keeps weights.
 
-    def __init__(self, data: bytes) -> None:
-        self._model = load_model(data)
+    Its model id is the SHA-256 of the file, followed by those of the other files, if there are any.
+    """
+
+    def __init__(self, data: bytes, path: Path | None = None) -> None:
+        self._model = load_model(data) if path is None else load_model(data, files_beside(path))
         self.interface = inspect_model(self._model)
-        self.model_id = sha256(data).digest()
+        digest = sha256(data)
+        for location in external_files(self._model):
+            digest.update(sha256(self._model.files(location)).digest())
+        self.model_id = digest.digest()
 
     def prepare(self, engine: Engine, shapes: Mapping[str, tuple[int, ...]]) -> Prepared:
         names = [tensor.name for tensor in self.interface.inputs]
@@ -237,7 +243,7 @@ def _source(model: str | Path | bytes | Package) -> Source:
         raise NotFound(f"no model at {path}")
     if path.stat().st_size > MAX_MODEL_BYTES:
         raise TooLarge(f"{path} is larger than an ONNX file can be ({MAX_MODEL_BYTES} bytes)")
-    return OnnxSource(path.read_bytes())
+    return OnnxSource(path.read_bytes(), path)
 
 
 def _as_array(name: str, value: Any) -> Array:

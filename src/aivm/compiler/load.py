@@ -25,6 +25,7 @@ from aivm.compiler.tensors import (
     check_length,
     external_place,
     is_external,
+    read_tensor,
 )
 from aivm.errors import MalformedModel, TooLarge, UnsupportedModel
 
@@ -77,6 +78,33 @@ def load_model(model: Model, files: Files = NO_FILES) -> CheckedModel:
     except (ValueError, EncodeError) as error:
         raise MalformedModel(f"the model cannot be read: {_sentence(error)}") from error
     return CheckedModel(proto, files)
+
+
+def external_files(model: CheckedModel) -> list[str]:
+    """The files beside a model in which it keeps elements, sorted, each once."""
+    tensors = (tensor for tensor in _tensors(model.proto) if is_external(tensor))
+    return sorted({external_place(tensor).location for tensor in tensors})
+
+
+def in_one_piece(model: CheckedModel) -> ModelProto:
+    """The model with what it keeps in other files inside; a copy, if there is any.
+
+    Raises TooLarge where that is more than a message can hold.
+    """
+    locations = external_files(model)
+    if not locations:
+        return model.proto
+    if sum(len(model.files(location)) for location in locations) > MAX_MODEL_BYTES:
+        raise TooLarge("the model's weights do not fit into one ONNX file of 2 GiB")
+    whole = ModelProto()
+    whole.CopyFrom(model.proto)
+    for tensor in _tensors(whole):
+        if is_external(tensor):
+            data = read_tensor(tensor, model.files).tobytes()
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+            tensor.raw_data = data
+    return whole
 
 
 def opsets_of(model: ModelProto) -> dict[str, int]:

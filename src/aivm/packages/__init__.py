@@ -1,5 +1,6 @@
 """Packages: what a publisher ships, signed, and verified to the last byte before it is used."""
 
+from aivm.packages.beside import files_beside
 from aivm.packages.derived import compiler_version
 from aivm.packages.manifest import (
     ConstantEntry,
@@ -48,6 +49,7 @@ __all__ = [
     "StatePair",
     "compiler_version",
     "describe_package",
+    "files_beside",
     "manifest_cid",
     "model_id",
     "open_package",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from aivm.compiler import builder, compile_model, inspect_model, load_model
+from aivm.compiler.load import in_one_piece
 from aivm.errors import AivmError, InternalError, MalformedModel, UnsupportedModel
 from aivm.numerics.dtypes import DType
 
@@ -369,3 +370,15 @@ def test_nodes_in_another_order_are_sorted():
     straight = compile_model(model, {"x": (4, 3)})
     model.graph.node.reverse()
     assert compile_model(model, {"x": (4, 3)}).program == straight.program
+
+
+def test_a_model_in_one_piece_holds_what_was_in_other_files():
+    model = small_model()
+    tensor = model.graph.initializer[0]
+    files = {"w.bin": memoryview(bytes(tensor.raw_data))}
+    expected = compile_model(model, {"x": (4, 3)}).program
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="w.bin")
+    whole = in_one_piece(load_model(model, files.__getitem__))
+    assert compile_model(whole, {"x": (4, 3)}).program == expected

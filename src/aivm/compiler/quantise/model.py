@@ -11,7 +11,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, helper
 
 from aivm.compiler.functions import domain_of
-from aivm.compiler.load import Model, load_model, opsets_of
+from aivm.compiler.load import Model, in_one_piece, load_model, opsets_of
 from aivm.compiler.quantise import rows, stored
 from aivm.compiler.quantise.graph import GraphRewriter
 from aivm.compiler.quantise.weights import GROUP, Floats
@@ -65,7 +65,7 @@ def quantise(model: Model, scheme: Scheme, *, keep: Collection[str] = ()) -> Qua
     functions stay too. Raises UnsupportedModel where the model has no layer to quantise, is older
     than opset 11, or has no node that `keep` names.
     """
-    source = load_model(model).proto
+    source = in_one_piece(load_model(model))
     proto = ModelProto()
     proto.CopyFrom(source)
     opset = opsets_of(source)[""]
