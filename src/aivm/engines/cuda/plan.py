@@ -41,7 +41,7 @@ class GpuPlan:
 
 def plan_inference(program: Program, target: GpuTarget) -> GpuPlan:
     """The fast plan: fused launches, moves folded into strides, constant work done once."""
-    graph = build_graph(program, fold=True)
+    graph = build_graph(program, fold=True, channels_last=False)
     groups = group_nodes(graph, fuse=True)
     lowering = Lowering(graph, target, _shared(graph, groups), hoist=True)
     for group in groups:

@@ -73,10 +73,14 @@ class Graph:
         return broadcast(dense_view(value, ()), type_.shape)
 
 
-def build_graph(program: Program, *, fold: bool) -> Graph:
-    """The nodes in program order; those whose results nobody needs are left out, unless tracing."""
+def build_graph(program: Program, *, fold: bool, channels_last: bool | None = None) -> Graph:
+    """The nodes in program order; those whose results nobody needs are left out, unless tracing.
+
+    `channels_last` (as `fold` where not said) is for engines that have the plan's own instructions
+    for windows; without it a convolution is the Move and the product that the program says.
+    """
     graph = Graph(program, list(program.value_types))
-    builder = _Builder(graph, fold)
+    builder = _Builder(graph, fold, fold if channels_last is None else channels_last)
     for position in range(len(program.instructions)):
         builder.add(position)
     graph.outputs = [builder.dense_output(value) for value in program.outputs]
@@ -98,9 +102,10 @@ def _needed(graph: Graph) -> list[Node]:
 
 
 class _Builder:
-    def __init__(self, graph: Graph, fold: bool) -> None:
+    def __init__(self, graph: Graph, fold: bool, channels_last: bool) -> None:
         self.graph = graph
         self.fold = fold
+        self.channels_last = channels_last
         self.position = 0
         self.views = {
             value: dense_view(value, type_.shape) for value, type_ in enumerate(graph.types)
@@ -125,7 +130,7 @@ class _Builder:
         instruction = program.instructions[position]
         value = program.first_instruction + position
         self.position = position
-        turned = self.channels.lowered(value, instruction) if self.fold else None
+        turned = self.channels.lowered(value, instruction) if self.channels_last else None
         if turned is not None:
             self.views[value] = turned
             return
