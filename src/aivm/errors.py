@@ -99,7 +99,7 @@ class MalformedPackage(BadInput):
 
 
 class MalformedReceipt(BadInput):
-    """A receipt or voucher document cannot be parsed."""
+    """A receipt, voucher or transcript document cannot be parsed, or fits no other."""
 
     code = "AIVM-E0107"
 

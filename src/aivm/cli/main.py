@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "run",
     "generate": "generate",
     "verify": "verify",
+    "transcript": "transcript",
     "app": "app",
     "pack": "pack",
     "push": "push",

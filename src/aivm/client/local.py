@@ -9,10 +9,12 @@ A program is derived for each set of input shapes and kept, so any shape that th
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -181,6 +183,24 @@ class LocalModel:
             except MemoryError as error:
                 raise TooLarge(f"the run does not fit into memory: {error}") from None
 
+    @contextmanager
+    def tracing(
+        self, inputs: Mapping[str, Array]
+    ) -> Iterator[tuple[Prepared, Iterator[tuple[int, Array]]]]:
+        """The program, and every input and result of one run, by value id, as they come.
+
+        Raises as `run` does. The arrays are to be read only, F16 as its bits; other runs wait.
+        """
+        arrays = {name: _as_array(name, value) for name, value in inputs.items()}
+        with self._turn:
+            if self._closed:
+                raise ValueError("this model is closed")
+            prepared, ordered = self._ready(arrays)
+            first = prepared.program.first_instruction
+            # A generator, so that closing it ends the run.
+            with closing(_generated(prepared.executable.trace(ordered))) as results:
+                yield prepared, chain(enumerate(ordered), enumerate(results, start=first))
+
     def close(self) -> None:
         """Give the engines' memory back; closing twice is harmless."""
         with self._turn:
@@ -201,10 +221,14 @@ class LocalModel:
         self.close()
 
     def _execute(self, arrays: Mapping[str, Array]) -> Execution:
+        prepared, ordered = self._ready(arrays)
+        return Execution(prepared, ordered, prepared.executable.run(ordered))
+
+    def _ready(self, arrays: Mapping[str, Array]) -> tuple[Prepared, list[Array]]:
+        """The loaded program, and its inputs as it reads them; the caller holds the turn."""
         prepared = self._prepare({name: array.shape for name, array in arrays.items()})
         names = prepared.input_names
-        ordered = checked_inputs(prepared.program, in_order(names, arrays), names)
-        return Execution(prepared, ordered, prepared.executable.run(ordered))
+        return prepared, checked_inputs(prepared.program, in_order(names, arrays), names)
 
     def _prepare(self, shapes: Mapping[str, tuple[int, ...]]) -> Prepared:
         """The loaded program for these input shapes; the caller holds the turn."""
@@ -244,6 +268,10 @@ def _source(model: str | Path | bytes | Package) -> Source:
     if path.stat().st_size > MAX_MODEL_BYTES:
         raise TooLarge(f"{path} is larger than an ONNX file can be ({MAX_MODEL_BYTES} bytes)")
     return OnnxSource(path.read_bytes(), path)
+
+
+def _generated(arrays: Iterator[Array]) -> Generator[Array, None, None]:
+    yield from arrays
 
 
 def _as_array(name: str, value: Any) -> Array:

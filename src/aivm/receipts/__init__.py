@@ -14,6 +14,7 @@ from aivm.receipts.jobs import NO_CHANNEL, job_id
 from aivm.receipts.pipeline import ModuleInterface, Pipeline, Stage, StageRole
 from aivm.receipts.receipt import Receipt, Tier, local_receipt
 from aivm.receipts.signing import Signer, address_of, recover_address, sign_digest
+from aivm.receipts.transcript import Transcript, first_difference, parse_transcript
 from aivm.receipts.verify import ARBITRATED, Check, Expectation, Verdict, verify_receipt
 from aivm.receipts.voucher import Voucher
 
@@ -33,13 +34,16 @@ __all__ = [
     "Stage",
     "StageRole",
     "Tier",
+    "Transcript",
     "Verdict",
     "Voucher",
     "address_of",
     "checked_address",
+    "first_difference",
     "job_id",
     "local_receipt",
     "parse_receipt",
+    "parse_transcript",
     "parse_voucher",
     "recover_address",
     "sign_digest",

@@ -325,3 +325,25 @@ def test_pack_quantises_and_ships_a_report(aivm: Any, digits: Path, key: Any, im
     assert (report["scheme"], report["samples"], report["synthetic_samples"]) == ("int8", 1, False)
     done = aivm(*command, "--out", digits.parent / "no", "--keep", "x", "--json")
     assert (done.status, done.document["ok"]) == (2, False)
+
+
+def test_transcripts_are_recorded_compared_and_replayed(
+    aivm: Any, digits: Path, images: Path
+) -> None:
+    first, second = (digits.parent / name for name in ("a.json", "b.json"))
+    for path, engine in ((first, "wasm"), (second, "native")):
+        command = ("transcript", "record", digits, "--input", images, "--out", path, "--tensors")
+        done = aivm(*command, "--engine", engine, "--json")
+        assert (done.status, done.document["ok"]) == (0, True), done
+    assert first.read_bytes() == second.read_bytes()
+    assert aivm("transcript", "diff", first, second, "--json").status == 0
+    second.write_bytes(second.read_bytes().replace(b'"constants":["0x', b'"constants":["0x0', 1))
+    assert aivm("transcript", "diff", first, second, "--json").status == 2
+    other = digits.parent / "other.npz"
+    np.savez(other, images=np.ones((1, 1, 8, 8), np.float32))
+    replayed = ("transcript", "replay", first, "--model", digits, "--json", "--input")
+    assert aivm(*replayed, images).status == 0
+    done = aivm(*replayed, other)
+    assert (done.status, done.document["difference"]["place"]) == (3, "input 0")
+    assert "element" in done.document["difference"]
+    assert aivm("transcript", "diff", first, digits.parent / "none", "--json").status == 4
