@@ -27,7 +27,7 @@ from aivm.numerics.dtypes import DType
 from aivm.numerics.formats import FORMAT_OF
 
 # What lives in this room beside the engines.
-_NOT_ENGINES = frozenset({"base", "plan"})
+_NOT_ENGINES = frozenset({"base", "batches", "plan"})
 
 
 class Executable(Protocol):
