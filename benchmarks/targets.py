@@ -21,6 +21,7 @@ PROGRAMS = {
     "P3": "gemm",
     "P4": "convolution",
     "P5": "byte_products",
+    "P6": "batching",
     "P7": "decoding",
     "P8": "trust",
     "P12": "first_inference",

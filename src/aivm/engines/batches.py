@@ -16,7 +16,7 @@ from aivm.errors import AivmError, TooLarge
 from aivm.isa.batching import batched
 from aivm.isa.program import Program
 
-SIZES = (16, 8, 4, 2)
+SIZES = (8, 4, 2)
 
 Outcome = list[Array] | AivmError
 

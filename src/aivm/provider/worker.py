@@ -16,22 +16,25 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from aivm.commitments import numpy_dtype
-from aivm.engines.base import Engine, Executable, open_engine
+from aivm.engines.base import Engine, open_engine
+from aivm.engines.batches import SIZES, Batches
 from aivm.errors import AivmError, InternalError, NotFound
 from aivm.packages import Package, PackageProgram, Programs, open_package
 from aivm.provider import frames
 
 Array = np.ndarray[Any, Any]
-KEPT_EXECUTABLES = 16  # each has working memory, in the sandbox a copy of the weights too
+KEPT_PROGRAMS = 16  # each has working memory, in the sandbox a copy of the weights too
 
 
 class Worker:
-    """Packages opened and verified by this process, and their executables, loaded on first use."""
+    """Packages opened and verified by this process, and their programs, loaded on first use."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._programs: dict[str, Programs] = {}
-        self._executables: OrderedDict[tuple[str, bytes], Executable] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, bytes], Batches] = OrderedDict()
+        # In the sandbox every size of batch would copy the weights.
+        self._sizes = () if engine.name == "wasm" else SIZES
 
     def answer(self, header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
         """The frame that answers one request; every failure becomes an error frame."""
@@ -54,7 +57,7 @@ class Worker:
         found = self._programs[header["model"]].find(shapes)
         if header["op"] == "describe":
             return frames.pack({"program": described(found)})
-        return self._run(header["model"], found, blobs)
+        return self._run(header["model"], found, header["requests"], blobs)
 
     def open(self, path: Path, model: str) -> Package:
         """Verify every byte again: the files may have changed since the agent looked."""
@@ -64,24 +67,37 @@ class Worker:
         """What the program is loaded with."""
         return found.constants
 
-    def _run(self, model: str, found: PackageProgram, blobs: Sequence[bytes]) -> bytes:
-        executable = self._executable(model, found)
-        inputs = [
+    def _run(
+        self, model: str, found: PackageProgram, requests: int, blobs: Sequence[bytes]
+    ) -> bytes:
+        """Answers requests whose blobs follow one another; each has its outputs or its error."""
+        kinds = found.program.inputs
+        arrays = [
             np.frombuffer(blob, numpy_dtype(kind.dtype)).reshape(kind.shape)
-            for blob, kind in zip(blobs, executable.program.inputs, strict=True)
+            for blob, kind in zip(blobs, kinds * requests, strict=True)
         ]
-        outputs = executable.run(inputs)
-        return frames.pack({}, [np.ascontiguousarray(output).tobytes() for output in outputs])
+        count = len(kinds)
+        inputs = [arrays[count * n : count * (n + 1)] for n in range(requests)]
+        answers: list[dict[str, Any]] = []
+        results: list[bytes] = []
+        for outcome in self._batches(model, found).run(inputs):
+            if isinstance(outcome, AivmError):
+                answers.append({"error": outcome.as_json()})
+            else:
+                answers.append({"outputs": len(outcome)})
+                results += [np.ascontiguousarray(output).tobytes() for output in outcome]
+        return frames.pack({"answers": answers}, results)
 
-    def _executable(self, model: str, found: PackageProgram) -> Executable:
+    def _batches(self, model: str, found: PackageProgram) -> Batches:
         """The loaded program; of too many, the one that was used longest ago makes room."""
-        executable = self._executables.pop((model, found.root), None)
-        if executable is None:
-            while len(self._executables) >= KEPT_EXECUTABLES:
-                self._executables.popitem(last=False)[1].close()
-            executable = self._engine.load(found.program, self.constants(found))
-        self._executables[(model, found.root)] = executable
-        return executable
+        batches = self._loaded.pop((model, found.root), None)
+        if batches is None:
+            while len(self._loaded) >= KEPT_PROGRAMS:
+                self._loaded.popitem(last=False)[1].close()
+            constants = self.constants(found)
+            batches = Batches(self._engine, found.program, constants, self._sizes)
+        self._loaded[(model, found.root)] = batches
+        return batches
 
 
 def described(found: PackageProgram) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
 import sys
@@ -129,12 +130,12 @@ from pathlib import Path
 from aivm.provider.worker import Worker, main
 
 class Mortal(Worker):
-    def _run(self, model, entry, blobs):
+    def _run(self, *request):
         order = Path(os.environ["KILL_AGENT"])
         if order.exists():
             order.unlink()
             os.kill(os.getppid(), signal.SIGKILL)
-        return super()._run(model, entry, blobs)
+        return super()._run(*request)
 
 main(Mortal)
 """
@@ -178,7 +179,7 @@ async def ask(url: str, message: Any) -> Any:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "provider.py").write_text(PROVIDER)
     (tmp_path / "mortal_worker.py").write_text(WORKER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("KILL_AGENT", str(tmp_path / "kill"))
     return tmp_path
 

@@ -30,7 +30,9 @@ from aivm.provider.worker import Worker, main
 PLAN = Path(os.environ["FAULT_PLAN"])
 
 class Faulty(Worker):
-    def _run(self, model, entry, blobs):
+    def _run(self, model, entry, requests, blobs):
+        with open(PLAN.with_name("sizes"), "a") as sizes:
+            sizes.write(f"{requests} ")
         steps = PLAN.read_text().split()
         step = steps[0] if steps else "work"
         PLAN.write_text(" ".join(steps[1:]))
@@ -44,7 +46,7 @@ class Faulty(Worker):
             return b"\\x00\\x00\\x00\\x05hello"
         if step == "crash":
             raise RuntimeError("a defect")
-        answer = super()._run(model, entry, blobs)
+        answer = super()._run(model, entry, requests, blobs)
         if step == "die-after":
             os.write(OUT, answer[:10])
             os.kill(os.getpid(), signal.SIGKILL)
@@ -62,7 +64,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "plan"
     path.write_text("")
     monkeypatch.setenv("FAULT_PLAN", str(path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     return path
 
 
@@ -284,3 +286,93 @@ def test_the_expected_bytes_are_those_of_numerics_1(world: Any) -> None:
     assert np.allclose(
         outputs["y"], np.maximum(given["x"] @ np.linspace(-1, 1, 12).reshape(4, 3), 0)
     )
+
+
+# --- several at once ------------------------------------------------------------------------------
+
+
+def raw(given: Any) -> list[bytes]:
+    return [given["x"].tobytes(), given["index"].tobytes()]
+
+
+async def together(pool: WorkerPool, world: Any, given: list[Any]) -> list[Any]:
+    """The answers, or errors, to requests that come at once."""
+    runs = [pool.run(*arguments(world, raw(each))) for each in given]
+    return await asyncio.gather(*runs, return_exceptions=True)
+
+
+def sizes(plan: Path) -> list[int]:
+    return [int(size) for size in plan.with_name("sizes").read_text().split()]
+
+
+async def test_requests_that_wait_run_together_and_each_gets_its_own_answer(
+    world: Any, plan: Path
+) -> None:
+    given = [world.inputs(seed) for seed in range(1, 12)]
+    async with Pool(module="faulty_worker", batch=8) as pool:
+        answers = await together(pool, world, given)
+    assert sizes(plan) == [8, 3]
+    for answer, each in zip(answers, given, strict=True):
+        expected = world.expected(each)
+        assert answer == [expected["y"].tobytes(), expected["row"].tobytes()]
+
+
+async def test_a_fault_fails_its_own_request_only(world: Any, plan: Path) -> None:
+    given = [world.inputs(1), world.inputs(2, index=99), world.inputs(3)]
+    async with Pool(module="faulty_worker") as pool:
+        answers = await together(pool, world, given)
+    assert sizes(plan) == [3]
+    assert isinstance(answers[1], InvalidIndex)
+    for answer, each in zip(answers[::2], given[::2], strict=True):
+        assert answer[0] == world.expected(each)["y"].tobytes()
+
+
+@pytest.mark.parametrize("fault", ["die", "die-after", "babble", "crash"])
+async def test_a_batch_that_comes_to_nothing_runs_one_by_one(
+    world: Any, plan: Path, fault: str
+) -> None:
+    plan.write_text(fault)
+    given = [world.inputs(seed) for seed in (1, 2, 3)]
+    async with Pool(module="faulty_worker") as pool:
+        answers = await together(pool, world, given)
+    assert sizes(plan) == [3, 1, 1, 1]
+    for answer, each in zip(answers, given, strict=True):
+        assert answer[0] == world.expected(each)["y"].tobytes()
+
+
+async def test_a_caller_that_leaves_a_batch_takes_nobody_along(world: Any, plan: Path) -> None:
+    async with Pool(module="faulty_worker") as pool:
+        await pool.run(*arguments(world, raw(world.inputs(0))))
+        plan.write_text("slow")
+        tasks = [
+            asyncio.create_task(pool.run(*arguments(world, raw(world.inputs(seed)))))
+            for seed in (1, 2)
+        ]
+        await asyncio.sleep(0.3)
+        tasks[0].cancel()
+        assert (await tasks[1])[0] == world.expected(world.inputs(2))["y"].tobytes()
+    assert sizes(plan) == [1, 2]
+
+
+async def test_a_free_worker_waits_for_company_no_longer_than_told(world: Any, plan: Path) -> None:
+    async with Pool(module="faulty_worker", batch_delay_seconds=0.3) as pool:
+        runs = [pool.run(*arguments(world, raw(world.inputs(seed)))) for seed in (1, 2)]
+        answers = await asyncio.gather(*runs)
+        await pool.run(*arguments(world, raw(world.inputs(3))))
+    assert sizes(plan) == [2, 1]
+    for answer, seed in zip(answers, (1, 2), strict=True):
+        assert answer[0] == world.expected(world.inputs(seed))["y"].tobytes()
+
+
+async def test_stopping_the_pool_cancels_whoever_waits(world: Any, plan: Path) -> None:
+    plan.write_text("hang")
+    pool = WorkerPool(engine="native", module="faulty_worker")
+    tasks = [
+        asyncio.create_task(pool.run(*arguments(world, raw(world.inputs(seed)))))
+        for seed in (1, 2, 3)
+    ]
+    await asyncio.sleep(0.3)
+    await pool.stop()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [asyncio.CancelledError] * 3
+    assert pool.pids == []
