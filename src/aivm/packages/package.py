@@ -258,6 +258,7 @@ def _load_constants(
         if place.file not in opened:
             opened[place.file] = SafeTensors(directory / place.file)
         loaded[root] = _load_constant(opened[place.file], place.tensor, constant)
+        opened[place.file].forget_pages()
     return loaded
 
 

@@ -11,7 +11,6 @@ and on disk, because compiling takes seconds.
 
 from __future__ import annotations
 
-import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,11 +18,11 @@ from dataclasses import dataclass
 
 from aivm.commitments import VerifiedTensors, program_root
 from aivm.compiler import CheckedModel, CompiledModel, compile_model, inspect_model, load_model
-from aivm.compiler.refusals import Unsupported
-from aivm.errors import AivmError, MalformedPackage, NotFound, WrongTensor
+from aivm.errors import AivmError, MalformedPackage, WrongTensor
 from aivm.isa.gas import gas_units
 from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
+from aivm.packages.beside import files_beside
 from aivm.packages.derived import DerivedPrograms
 from aivm.packages.manifest import ProgramEntry, Role
 from aivm.packages.package import Package
@@ -148,19 +147,13 @@ class Programs:
         assert path is not None, "the caller made sure"
         if self._source is None:
             try:
-                self._source = load_model(self.package.read(path), self._map)
+                self._source = load_model(
+                    self.package.read(path), files_beside(self.package.file(path))
+                )
             except AivmError as problem:
                 reason = f"the source {path!a} cannot be used: {problem.message}"
                 raise MalformedPackage(reason, hint=problem.hint) from problem
         return self._source
-
-    def _map(self, location: str) -> memoryview:
-        try:
-            path = self.package.file(location)
-        except NotFound:
-            raise Unsupported(f"the package has no file {location!a}") from None
-        with path.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def _not_listed(self, shapes: Shapes) -> WrongTensor:
         known = "; ".join(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from math import prod
@@ -26,6 +27,7 @@ from aivm.numerics.dtypes import DType
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 _ALIGNMENT = 64  # of the data's start, for the engines' vector loads
+_PIECE_BYTES = 1 << 22
 _LENGTH = struct.Struct("<Q")
 _METADATA = "__metadata__"
 
@@ -58,6 +60,14 @@ class SafeTensors(Mapping[str, Array]):
             offset=self.offset_of(name),
         )
         return flat.reshape(type_.shape)
+
+    def forget_pages(self) -> None:
+        """Lets the system take the file's pages from this process; they are read again if need be.
+
+        So that verifying a package does not leave all of its weights in this process's memory.
+        """
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def offset_of(self, name: str) -> int:
         """Where in the file a tensor's first byte is."""
@@ -92,11 +102,18 @@ def write_safetensors(path: Path, tensors: Mapping[str, tuple[DType, Array]]) ->
         file.write(_LENGTH.pack(len(text)) + text)
         for _, (dtype, array) in ordered:
             _write_array(file, dtype, array)
+        file.truncate()  # where the last piece is a hole
 
 
 def _write_array(file: BinaryIO, dtype: DType, array: Array) -> None:
-    dense = np.ascontiguousarray(array, dtype=numpy_dtype(dtype))
-    file.write(dense.reshape(-1).view(np.uint8).data)
+    """Writes piece by piece; a piece of zeros becomes a hole, which takes no room on the disk."""
+    dense = np.ascontiguousarray(array, dtype=numpy_dtype(dtype)).reshape(-1).view(np.uint8)
+    for start in range(0, dense.size, _PIECE_BYTES):
+        piece = dense[start : start + _PIECE_BYTES]
+        if piece.any():
+            file.write(piece.data)
+        else:
+            file.seek(piece.size, os.SEEK_CUR)
 
 
 def _read_header(data: mmap.mmap, size: int, name: str) -> tuple[int, dict[str, Any]]:

@@ -10,7 +10,6 @@ from hashlib import sha256
 import numpy as np
 
 from aivm.commitments import Array, dtype_of
-from aivm.isa.instructions import TensorType
 from aivm.numerics.dtypes import DType
 
 WEIGHTS = "weights.safetensors"
@@ -23,21 +22,34 @@ class Weights:
 
     def __init__(self) -> None:
         self.tensors: dict[str, tuple[DType, Array]] = {}
-        self._names: dict[bytes, str] = {}  # by digest of the bytes
+        self._places: dict[tuple[int, int], str] = {}
+        self._digests: dict[str, bytes] = {}
 
-    def add(self, name: str, array: Array, kind: TensorType) -> str:
+    def add(self, name: str, array: Array, dtype: DType) -> str:
         """Adds a tensor under its name."""
-        self.tensors[name] = (kind.dtype, array)
-        self._names.setdefault(_digest(array), name)
+        self.tensors[name] = (dtype, array)
+        self._places[_place(array)] = name
         return name
 
     def add_bytes_of(self, array: Array) -> str:
         """The name of a tensor that has these bytes; it is added if there is none."""
+        same_memory = self._places.get(_place(array))  # mapped gigabytes need no comparison
+        if same_memory is not None:
+            return same_memory
         digest = _digest(array)
-        if digest not in self._names:
-            self._names[digest] = name = f"source.{len(self.tensors)}"
-            self.tensors[name] = (dtype_of(array), array)
-        return self._names[digest]
+        for name, (_, other) in self.tensors.items():
+            if other.nbytes == array.nbytes and self._digest_of(name) == digest:
+                return name
+        return self.add(f"source.{len(self.tensors)}", array, dtype_of(array))
+
+    def _digest_of(self, name: str) -> bytes:
+        if name not in self._digests:
+            self._digests[name] = _digest(self.tensors[name][1])
+        return self._digests[name]
+
+
+def _place(array: Array) -> tuple[int, int]:
+    return int(array.ctypes.data), array.nbytes
 
 
 def _digest(array: Array) -> bytes:

@@ -264,7 +264,9 @@ def _constant_entries(
     for model in compiled:
         for constant, array in zip(model.program.constants, model.constants, strict=True):
             if constant.root not in names:
-                names[constant.root] = weights.add(f"constant.{len(names)}", array, constant.type)
+                names[constant.root] = weights.add(
+                    f"constant.{len(names)}", array, constant.type.dtype
+                )
     return tuple(ConstantEntry(root, WEIGHTS, name) for root, name in names.items())
 
 

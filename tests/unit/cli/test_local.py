@@ -102,7 +102,7 @@ def test_what_is_no_receipt_is_bad_input(aivm: Any, home: Path, content: bytes) 
     assert done.document["error"]["code"] in ("AIVM-E0107", "AIVM-E0105")
 
 
-def test_a_package_runs_verifies_and_refuses_other_shapes(
+def test_a_package_runs_verifies_and_refuses_impossible_shapes(
     aivm: Any, package: Path, images: Path
 ) -> None:
     receipt = package.parent / "r.json"
@@ -110,7 +110,7 @@ def test_a_package_runs_verifies_and_refuses_other_shapes(
     assert done.status == 0, done
     done = aivm("verify", receipt, "--model", package, "--input", images, "--json")
     assert (done.status, done.document["ok"]) == (0, True)
-    np.savez(images, images=np.zeros((5, 1, 8, 8), np.float32))
+    np.savez(images, images=np.zeros((5, 1, 8, 9), np.float32))
     done = aivm("run", package, "--input", images, "--json")
     assert (done.status, done.document["error"]["code"]) == (2, "AIVM-E0104")
 

@@ -33,8 +33,8 @@ def test_a_receipt_over_text_is_verified_by_running_it_again(text_package: Any) 
         signed = parse_receipt(job.receipt().to_json())
         verdict = audit_job(signed, model, text_package, text_tensors("hello"))
         assert verdict.ok
-        assert [check.name for check in verdict.checks][-4:] == [
-            *("modules", "program", "inputs", "re-execution")
+        assert [check.name for check in verdict.checks][-5:] == [
+            *("modules", "derivation", "program", "inputs", "re-execution")
         ]
         other = audit_job(signed, model, text_package, text_tensors("world"))
         assert [check.name for check in other.checks if not check.ok] == ["inputs", "re-execution"]

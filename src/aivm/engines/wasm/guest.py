@@ -17,6 +17,8 @@ from aivm.errors import EngineUnavailable, InternalError, TooLarge
 
 PAGE_BYTES = 65536
 ADDRESS_SPACE_BYTES = 1 << 32  # of a wasm32 guest
+LARGEST_VALUE_BYTES = (1 << 31) - 1  # the guest's sizes and strides have signs
+HINT = "The native engine maps weights of any size from disk: --engine native."
 
 _CANARY_BITS = {
     1: "multiply-add is not fused",
@@ -66,7 +68,9 @@ class Guest:
         total = start + pages * PAGE_BYTES
         limit = min(self._limit_bytes or ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES)
         if total > limit:
-            raise TooLarge(f"the program needs {total} bytes of memory, the limit is {limit}")
+            raise TooLarge(
+                f"the program needs {total} bytes of memory, the limit is {limit}", hint=HINT
+            )
         try:
             self._memory.grow(self._store, pages)
         except wasmtime.WasmtimeError as error:
