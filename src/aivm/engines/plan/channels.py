@@ -41,6 +41,9 @@ from aivm.isa.opcodes import Reduction
 from aivm.isa.program import Program
 from aivm.numerics.dtypes import DType
 
+# Neighbours so many floats apart share a set of a cache: a line between them keeps them apart.
+CONFLICT_FLOATS, LINE_FLOATS = 256, 16
+
 Work = Instruction | WindowProduct | Taps | Frame
 
 
@@ -207,8 +210,10 @@ class ChannelsLast:
         key = (image, before, after, windows.move.fill, tuple(order))
         if key not in self.framed:
             inner = transposed(image, order)
-            sizes = zip(before, inner.shape, after, strict=True)
-            type_ = TensorType(DType.F32, tuple(sum(size) for size in sizes))
+            sizes = [sum(size) for size in zip(before, inner.shape, after, strict=True)]
+            if order[-1] == 1 and sizes[-1] % CONFLICT_FLOATS == 0:
+                sizes[-1] += LINE_FLOATS
+            type_ = TensorType(DType.F32, tuple(sizes))
             work = Frame(before, after, windows.move.fill)
             self.framed[key] = transposed(self.emit(None, type_, work, (inner,)), inverse(order))
         whole = self.framed[key]
