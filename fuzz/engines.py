@@ -162,13 +162,14 @@ def fuzz(progress: Progress, programs: int | None, minutes: float | None, jobs: 
 def smallest(number: int) -> str:
     """The smallest program that fails like this one, as text."""
 
-    def fails(case: RandomProgram) -> bool:
-        return next(differences(case, Tally()), None) is not None
+    def find(case: RandomProgram) -> int | None:
+        found = next(differences(case, Tally()), None)
+        return None if found is None else found.instruction
 
     case = program_of(number)
-    if not fails(case):
+    if find(case) is None:
         return "  (it does not fail any more: something else than the program decides)"
-    case = shrunk(case, fails, expected_trace)
+    case = shrunk(case, find, expected_trace)
     lines = [f"  {next(differences(case, Tally()))}"]
     lines += [f"  input {type_}" for type_ in case.program.inputs]
     lines += [f"  constant {constant.type}" for constant in case.program.constants]

@@ -10,26 +10,35 @@ from aivm.isa.program import Program
 from aivm.testing.numbering import renumbered
 from aivm.testing.programs import RandomProgram
 
-Fails = Callable[[RandomProgram], bool]
+Finds = Callable[[RandomProgram], int | None]  # the position of an instruction that is wrong
 Traces = Callable[[RandomProgram], Sequence[Array]]
 
 
-def shrunk(case: RandomProgram, fails: Fails, trace: Traces) -> RandomProgram:
-    """A case that fails too, with fewer outputs and instructions.
+def shrunk(case: RandomProgram, find: Finds, trace: Traces) -> RandomProgram:
+    """A case that fails too, with one output and few instructions.
 
-    An instruction leaves by becoming an input that holds its result (`trace` computes all of them),
-    and with it whatever only it had needed. Stops when no instruction can leave any more.
+    What is found wrong becomes the output. Then instructions leave one by one, by becoming an input
+    that holds their result (`trace` computes all of them), and with them whatever only they had
+    needed. Stops when none can leave any more.
     """
-    for output in case.program.outputs:
-        single = without_unused(_with_program(case, outputs=(output,)))
-        if fails(single):
-            case = single
-            break
-    smaller: RandomProgram | None = case
-    while smaller is not None:
+    while True:
+        smaller = next(_candidates(case, find, trace), None)
+        if smaller is None:
+            return case
         case = smaller
-        smaller = next((each for each in _smaller(case, trace(case)) if fails(each)), None)
-    return case
+
+
+def _candidates(case: RandomProgram, find: Finds, trace: Traces) -> Iterator[RandomProgram]:
+    """Smaller cases that fail."""
+    wrong = find(case)
+    if wrong is not None:
+        output = case.program.first_instruction + wrong
+        aimed = without_unused(replace(case, program=replace(case.program, outputs=(output,))))
+        if aimed.program != case.program and find(aimed) is not None:
+            yield aimed
+    for each in _smaller(case, trace(case)):
+        if find(each) is not None:
+            yield each
 
 
 def _smaller(case: RandomProgram, results: Sequence[Array]) -> Iterator[RandomProgram]:
@@ -88,7 +97,3 @@ def without_unused(case: RandomProgram) -> RandomProgram:
         inputs=tuple(case.inputs[n] for n in inputs_kept),
         constants=tuple(case.constants[n] for n in constants_kept),
     )
-
-
-def _with_program(case: RandomProgram, *, outputs: tuple[int, ...]) -> RandomProgram:
-    return replace(case, program=replace(case.program, outputs=outputs))
