@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import functions_page
@@ -40,21 +41,26 @@ def main(arguments: list[str]) -> int:
 
 def operators() -> str:
     """Every ONNX operator that compiles, by the versions in which it changed."""
-    found = supported_operators()
-    rows = "".join(
-        f"| {operator.name} | {', '.join(map(str, operator.versions))}"
-        f" | {'function body' if operator.expanded else 'own rule'} |\n"
-        for operator in found
-    )
-    names = {operator.name for operator in found}
-    return (
+    text = (
         f"{NOTE}# Supported ONNX operators\n\n"
-        f"{len(names)} operators of the default domain. Numbers are the opset versions in which\n"
-        "an operator was introduced or changed. Some have a rule of their own in `aivm.compiler`,\n"
-        "some are compiled through the function body that ONNX itself defines. Everything else is\n"
-        "refused by name, with the reason.\n\n"
-        f"| operator | versions | compiled by |\n|---|---|---|\n{rows}"
+        "Numbers are the opset versions in which an operator was introduced or changed. Some\n"
+        "have a rule of their own in `aivm.compiler`, some are compiled through the function body\n"
+        "that ONNX itself defines. Everything else is refused by name, with the reason.\n\n"
+        "`python benchmarks/conformance.py` says how many of the ONNX project's node tests pass,\n"
+        "and why each of the others is refused.\n"
     )
+    for domain, found in groupby(supported_operators(), key=lambda operator: operator.domain):
+        rows = [
+            f"| {operator.name} | {', '.join(map(str, operator.versions))}"
+            f" | {'function body' if operator.expanded else 'own rule'} |\n"
+            for operator in found
+        ]
+        title = f"Domain {domain}" if domain else "The default domain"
+        text += (
+            f"\n## {title}\n\n{len(rows)} operators.\n\n"
+            f"| operator | versions | compiled by |\n|---|---|---|\n{''.join(rows)}"
+        )
+    return text
 
 
 def errors() -> str:

@@ -87,37 +87,37 @@ def find_rule(domain: str, name: str, version: int) -> Rule | None:
 
 def supported_operators() -> tuple[SupportedOperator, ...]:
     """Every operator that has a rule, or whose ONNX function body uses only such operators."""
-    versions: dict[str, set[int]] = {}
+    versions: dict[tuple[str, str], set[int]] = {
+        (domain, name): {1} for domain, name in _RULES if domain == CONTRIBUTED
+    }
     for schema in onnx.defs.get_all_schemas_with_history():
-        if schema.domain == "" and schema.since_version <= NEWEST_OPSET and not schema.deprecated:
-            versions.setdefault(schema.name, set()).add(schema.since_version)
+        newest = DOMAINS.get(schema.domain, (0, 0))[1]
+        if schema.since_version <= newest and not schema.deprecated:
+            key = (schema.domain, schema.name)
+            versions.setdefault(key, set()).add(schema.since_version)
     found = []
-    for name in sorted(versions):
-        current = [
-            version for version in sorted(versions[name]) if _in_force(version, versions[name])
-        ]
-        ruled = tuple(version for version in current if find_rule("", name, version))
+    for domain, name in sorted(versions):
+        current = sorted(versions[domain, name])
+        ruled = tuple(version for version in current if find_rule(domain, name, version))
         expanded = tuple(
-            version for version in current if version not in ruled and _expands(name, version)
+            version
+            for version in current
+            if version not in ruled and _expands(domain, name, version)
         )
         if ruled:
-            found.append(SupportedOperator("", name, ruled, expanded=False))
+            found.append(SupportedOperator(domain, name, ruled, expanded=False))
         elif expanded:
-            found.append(SupportedOperator("", name, expanded, expanded=True))
+            found.append(SupportedOperator(domain, name, expanded, expanded=True))
     return tuple(found)
 
 
-def _in_force(version: int, versions: set[int]) -> bool:
-    """True if a model of some accepted opset can mean this version of the operator."""
-    return version >= max((v for v in versions if v <= OLDEST_OPSET), default=0)
-
-
-def _expands(name: str, version: int) -> bool:
-    schema = onnx.defs.get_schema(name, max_inclusive_version=version, domain="")
+def _expands(domain: str, name: str, version: int) -> bool:
+    schema = onnx.defs.get_schema(name, max_inclusive_version=version, domain=domain)
     body = schema.function_body
     if not body.node:
         return False
-    opset = next((entry.version for entry in body.opset_import if entry.domain == ""), version)
+    default = version if domain == "" else NEWEST_OPSET
+    opset = next((entry.version for entry in body.opset_import if entry.domain == ""), default)
     for node in body.node:
         inner = onnx.defs.get_schema(node.op_type, max_inclusive_version=opset, domain="")
         if not find_rule("", node.op_type, inner.since_version):

@@ -70,10 +70,10 @@ def build_wide(node: Node) -> tuple[Value, Builder]:
 def _normalised(build: Builder, value: Value, axes: Sequence[int], epsilon: float) -> Value:
     """(x - mean) / sqrt(mean((x - mean)^2) + epsilon)."""
     centred = build.map(Function.SUB, value, mean_over(build, value, axes))
-    return build.map(Function.DIV, centred, _spread(build, centred, axes, epsilon)[1])
+    return build.map(Function.DIV, centred, spread(build, centred, axes, epsilon)[1])
 
 
-def _spread(
+def spread(
     build: Builder, centred: Value, axes: Sequence[int], epsilon: float
 ) -> tuple[Value, Value]:
     """The mean of squares, and the root of it plus epsilon."""
@@ -82,7 +82,7 @@ def _spread(
     return variance, build.map(Function.SQRT, lifted)
 
 
-def _affine(build: Builder, value: Value, scale: Value, bias: Value | None) -> Value:
+def affine(build: Builder, value: Value, scale: Value, bias: Value | None) -> Value:
     scaled = build.map(Function.MUL, value, build.widened(scale))
     return scaled if bias is None else build.map(Function.ADD, scaled, build.widened(bias))
 
@@ -94,8 +94,8 @@ def layer_normalisation(node: Node) -> Sequence[Value | None]:
     axes = range(axis, value.rank)
     mean = mean_over(build, value, axes)
     centred = build.map(Function.SUB, value, mean)
-    _, root = _spread(build, centred, axes, node.number("epsilon", 1e-5))
-    result = _affine(build, build.map(Function.DIV, centred, root), node.input(1), node.optional(2))
+    _, root = spread(build, centred, axes, node.number("epsilon", 1e-5))
+    result = affine(build, build.map(Function.DIV, centred, root), node.input(1), node.optional(2))
     inverse = build.map(Function.RECIPROCAL, root) if node.wants(2) else None
     return build.cast(result, node.input(0).dtype), mean, inverse
 
@@ -105,7 +105,7 @@ def instance_normalisation(node: Node) -> Value:
     value, build = build_wide(node)
     normal = _normalised(build, value, range(2, value.rank), node.number("epsilon", 1e-5))
     scale = _per_channel(build, node.input(1), value.rank)
-    result = _affine(build, normal, scale, _per_channel(build, node.input(2), value.rank))
+    result = affine(build, normal, scale, _per_channel(build, node.input(2), value.rank))
     return build.cast(result, node.input(0).dtype)
 
 
@@ -127,7 +127,7 @@ def group_normalisation(node: Node) -> Value:
     )
     normal = _normalised(build, grouped, [2], node.number("epsilon", 1e-5))
     scale, bias = (_per_channel(build, node.input(place), value.rank) for place in (1, 2))
-    result = _affine(build, build.reshape(normal, value.shape), scale, bias)
+    result = affine(build, build.reshape(normal, value.shape), scale, bias)
     return build.cast(result, node.input(0).dtype)
 
 
@@ -136,8 +136,8 @@ def root_mean_square_normalisation(node: Node) -> Value:
     """x / sqrt(mean(x^2) + epsilon) * scale."""
     value, build = build_wide(node)
     axis = normalised_axis(node.integer("axis", -1), value.rank)
-    _, root = _spread(build, value, range(axis, value.rank), node.number("epsilon", 1e-5))
-    result = _affine(build, build.map(Function.DIV, value, root), node.input(1), None)
+    _, root = spread(build, value, range(axis, value.rank), node.number("epsilon", 1e-5))
+    result = affine(build, build.map(Function.DIV, value, root), node.input(1), None)
     return build.cast(result, node.input(0).dtype)
 
 
