@@ -88,10 +88,12 @@ modules-check: $(STAMP)-dev
 	$(BIN)/python modules/build.py --check
 
 contracts: contracts/node_modules
+	$(BIN)/python contracts/generate_functions.py
 	$(BIN)/python contracts/build.py
 	$(BIN)/python contracts/gas.py
 
 contracts-check: contracts/node_modules $(STAMP)-dev
+	$(BIN)/python contracts/generate_functions.py --check
 	$(BIN)/python contracts/build.py --check
 	$(BIN)/python contracts/gas.py --check
 

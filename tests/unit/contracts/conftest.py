@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-NAMES = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager")
+NAMES = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager", "Numerics")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {FloatFormat} from "./FloatFormat.sol";
+
+/// @title Arithmetic on binary32 words, correctly rounded: exact integers first, then one rounding
+/// @dev The mirror of `aivm.numerics.binary32`. Operands must be below 2^32. A NaN operand gives the canonical NaN.
+/// The sign of an exact zero sum is + unless both terms are negative. There are no flags and no traps.
+library Float32 {
+    uint256 internal constant NAN = 0x7fc00000;
+    uint256 internal constant INFINITY = 0x7f800000;
+    uint256 internal constant SIGN = 0x80000000;
+
+    uint256 private constant MAGNITUDE = 0x7fffffff;
+    uint256 private constant FRACTION_BITS = 23;
+    uint256 private constant ORIGIN = FloatFormat.ORIGIN;
+    /// What one rounding may need below a significand that can be as short as one bit.
+    uint256 private constant SPARE_BITS = 32;
+    /// How far the terms of a sum are aligned exactly. What lies further down is at most 2^48 units of 2^-100 less than
+    /// the last bit of the other term: it can decide a rounding only by not being zero.
+    uint256 private constant ALIGNED_BITS = 100;
+    /// Bits of a quotient or a root before its sticky bit: more than 24 + 2, whatever the operands.
+    uint256 private constant EXTRA_BITS = 64;
+    /// The exponent of 1: the smallest subnormal number is 2^-149.
+    uint256 private constant ONE = 149;
+
+    /// The canonical NaN where `a` is any NaN, else `a`.
+    function canonical(uint256 a) internal pure returns (uint256) {
+        return isNaN(a) ? NAN : a;
+    }
+
+    function isNaN(uint256 a) internal pure returns (bool) {
+        return a & MAGNITUDE > INFINITY;
+    }
+
+    /// a + b
+    function add(uint256 a, uint256 b) internal pure returns (uint256) {
+        if (_isSpecial(a) || _isSpecial(b)) return _addSpecial(a, b);
+        (uint256 significandA, uint256 exponentA) = _unpack(a);
+        (uint256 significandB, uint256 exponentB) = _unpack(b);
+        return _roundSum(a & SIGN, significandA, exponentA, b & SIGN, significandB, exponentB);
+    }
+
+    /// a - b, which is a + (-b)
+    function sub(uint256 a, uint256 b) internal pure returns (uint256) {
+        return add(a, b ^ SIGN);
+    }
+
+    /// a * b
+    function mul(uint256 a, uint256 b) internal pure returns (uint256) {
+        if (_isSpecial(a) || _isSpecial(b)) return _mulSpecial(a, b);
+        (uint256 significand, uint256 exponent) = _product(a, b);
+        unchecked {
+            return _round((a ^ b) & SIGN, significand << SPARE_BITS, exponent - SPARE_BITS);
+        }
+    }
+
+    /// a / b; x / 0 is an infinity, 0 / 0 and infinity / infinity are NaN
+    function div(uint256 a, uint256 b) internal pure returns (uint256) {
+        uint256 sign = (a ^ b) & SIGN;
+        if (_isSpecial(a) || _isSpecial(b) || b & MAGNITUDE == 0) {
+            return _divSpecial(sign, a & MAGNITUDE, b & MAGNITUDE);
+        }
+        (uint256 significandA, uint256 exponentA) = _unpack(a);
+        (uint256 significandB, uint256 exponentB) = _unpack(b);
+        unchecked {
+            uint256 scaled = significandA << EXTRA_BITS;
+            uint256 quotient = _withSticky(scaled / significandB, scaled % significandB != 0);
+            return _round(sign, quotient, exponentA - exponentB + (ORIGIN + ONE - EXTRA_BITS - 1));
+        }
+    }
+
+    /// The square root; of -0 it is -0, of anything else below zero NaN.
+    function sqrt(uint256 a) internal pure returns (uint256) {
+        if (a & MAGNITUDE == 0) return a;
+        if (a >= INFINITY) return a == INFINITY ? a : NAN; // infinity, NaNs, and all that is negative
+        (uint256 significand, uint256 exponent) = _unpack(a);
+        unchecked {
+            // 2^exponent in units of 2^-149 is a square where the exponent is odd.
+            if ((exponent - ORIGIN) & 1 == 0) (significand, exponent) = (significand << 1, exponent - 1);
+            uint256 scaled = significand << EXTRA_BITS;
+            uint256 root = Math.sqrt(scaled);
+            // sqrt(2^(exponent - ORIGIN - 149 - 64)), back in units of 2^-149, and one bit down for the sticky bit
+            uint256 halved = (exponent + ORIGIN - ONE - EXTRA_BITS) >> 1;
+            return _round(0, _withSticky(root, root * root != scaled), halved + ONE - 1);
+        }
+    }
+
+    /// a * b + c with one rounding, at the end
+    function fma(uint256 a, uint256 b, uint256 c) internal pure returns (uint256) {
+        if (_isSpecial(a) || _isSpecial(b) || _isSpecial(c)) return _fmaSpecial(a, b, c);
+        (uint256 significand, uint256 exponent) = _product(a, b);
+        (uint256 significandC, uint256 exponentC) = _unpack(c);
+        if (significand == 0) exponent = exponentC; // the exponent of a zero must not push the other term down
+        return _roundSum((a ^ b) & SIGN, significand, exponent, c & SIGN, significandC, exponentC);
+    }
+
+    /// The lesser; NaN if either is NaN; -0 is less than +0 (IEEE 754-2019 minimum).
+    function min(uint256 a, uint256 b) internal pure returns (uint256) {
+        if (isNaN(a) || isNaN(b)) return NAN;
+        return _order(a) <= _order(b) ? a : b;
+    }
+
+    /// The greater; NaN if either is NaN; +0 is greater than -0 (IEEE 754-2019 maximum).
+    function max(uint256 a, uint256 b) internal pure returns (uint256) {
+        if (isNaN(a) || isNaN(b)) return NAN;
+        return _order(a) >= _order(b) ? a : b;
+    }
+
+    /// a = b: -0 equals +0, a NaN equals nothing.
+    function equal(uint256 a, uint256 b) internal pure returns (bool) {
+        if (isNaN(a) || isNaN(b)) return false;
+        return a == b || (a | b) & MAGNITUDE == 0;
+    }
+
+    /// a < b: false with a NaN, and between the two zeros.
+    function less(uint256 a, uint256 b) internal pure returns (bool) {
+        if (isNaN(a) || isNaN(b)) return false;
+        return _order(a) < _order(b) && (a | b) & MAGNITUDE != 0;
+    }
+
+    /// a <= b: false with a NaN.
+    function lessEqual(uint256 a, uint256 b) internal pure returns (bool) {
+        if (isNaN(a) || isNaN(b)) return false;
+        return _order(a) <= _order(b) || (a | b) & MAGNITUDE == 0;
+    }
+
+    /// Whether `a` is an infinity or a NaN.
+    function _isSpecial(uint256 a) private pure returns (bool) {
+        return a & INFINITY == INFINITY;
+    }
+
+    function _addSpecial(uint256 a, uint256 b) private pure returns (uint256) {
+        if (isNaN(a) || isNaN(b)) return NAN;
+        if (!_isSpecial(a)) return b;
+        return b == a ^ SIGN ? NAN : a;
+    }
+
+    function _mulSpecial(uint256 a, uint256 b) private pure returns (uint256) {
+        if (isNaN(a) || isNaN(b) || a & MAGNITUDE == 0 || b & MAGNITUDE == 0) return NAN;
+        return INFINITY | ((a ^ b) & SIGN);
+    }
+
+    /// One of the magnitudes is special, or b is 0.
+    function _divSpecial(uint256 sign, uint256 a, uint256 b) private pure returns (uint256) {
+        if (a > INFINITY || b > INFINITY) return NAN;
+        if (a == INFINITY) return b == INFINITY ? NAN : INFINITY | sign;
+        if (b == INFINITY) return sign;
+        return a == 0 ? NAN : INFINITY | sign;
+    }
+
+    function _fmaSpecial(uint256 a, uint256 b, uint256 c) private pure returns (uint256) {
+        if (isNaN(c)) return NAN;
+        if (_isSpecial(a) || _isSpecial(b)) return add(_mulSpecial(a, b), c);
+        return c;
+    }
+
+    /// An integer that sorts as the numbers do, with -0 just below +0.
+    function _order(uint256 a) private pure returns (uint256) {
+        unchecked {
+            return a < SIGN ? a + SIGN : MAGNITUDE - (a & MAGNITUDE);
+        }
+    }
+
+    function _unpack(uint256 a) private pure returns (uint256 significand, uint256 exponent) {
+        return FloatFormat.unpack(a & MAGNITUDE, FRACTION_BITS);
+    }
+
+    /// The exact product of two finite numbers: up to 48 bits; an exponent of ORIGIN - 149 or more.
+    function _product(uint256 a, uint256 b) private pure returns (uint256 significand, uint256 exponent) {
+        (uint256 significandA, uint256 exponentA) = _unpack(a);
+        (uint256 significandB, uint256 exponentB) = _unpack(b);
+        unchecked {
+            return (significandA * significandB, exponentA + exponentB - (ORIGIN + ONE));
+        }
+    }
+
+    /// @dev The sum of two exact terms of at most 48 bits, rounded once. A term of 0 must have the lesser exponent, or
+    /// the other term must vanish in rounding: true for the zero of `_unpack`, whose exponent is the least there is.
+    function _roundSum(
+        uint256 signA,
+        uint256 significandA,
+        uint256 exponentA,
+        uint256 signB,
+        uint256 significandB,
+        uint256 exponentB
+    ) private pure returns (uint256) {
+        if (exponentA < exponentB) {
+            (signA, significandA, exponentA, signB, significandB, exponentB) =
+            (signB, significandB, exponentB, signA, significandA, exponentA);
+        }
+        unchecked {
+            uint256 distance = exponentA - exponentB;
+            uint256 high = significandA << ALIGNED_BITS;
+            uint256 low =
+                distance <= ALIGNED_BITS ? significandB << (ALIGNED_BITS - distance) : (significandB == 0 ? 0 : 1);
+            uint256 exponent = exponentA - ALIGNED_BITS;
+            if (signA == signB) return _round(signA, high + low, exponent);
+            if (high > low) return _round(signA, high - low, exponent);
+            return low == high ? 0 : _round(signB, low - high, exponent);
+        }
+    }
+
+    function _round(uint256 sign, uint256 significand, uint256 exponent) private pure returns (uint256) {
+        return FloatFormat.round(sign, significand, exponent, FRACTION_BITS, INFINITY);
+    }
+
+    /// `value` with one more bit below it: set where a nonzero remainder was cut off there.
+    function _withSticky(uint256 value, bool inexact) private pure returns (uint256) {
+        return inexact ? (value << 1) | 1 : value << 1;
+    }
+}
