@@ -80,3 +80,16 @@ def test_no_local_path_or_registry_stands_in_lock_files() -> None:
         assert "integrity" in text
         assert "resolved" not in text
         assert "http" not in re.sub(r'"(url|funding|homepage)":.*', "", text)
+
+
+def test_decision_records_are_numbered_from_one_without_gaps() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    for record in records:
+        assert record.read_text().startswith(f"# {int(record.name[:4])}. "), record.name
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{relative(document)} -> {target}"
