@@ -8,7 +8,7 @@
     ├── VerificationError   bytes or claims do not match what was promised (exit 3, HTTP 409)
     │   ├── Mismatch, TamperedContent, BadSignature
     ├── Denied              a rule of the protocol refuses it              (exit 4, HTTP 402-404)
-    │   ├── NotFound, PaymentRefused, NotAllowed, InsufficientFunds, ChainRejected
+    │   ├── NotFound, PaymentRefused, NotAllowed, InsufficientFunds, ChainRejected, IllegalMove
     ├── Unavailable         something needed is out of reach or too slow   (exit 5, HTTP 503/504)
     │   ├── ChainUnreachable, WrongChain, ProviderUnreachable, StorageUnreachable,
     │   │   DeadlineExceeded, EngineUnavailable, ToolMissing
@@ -245,6 +245,12 @@ class ChainRejected(Denied):
         super().__init__(message, hint=hint)
         self.error = error
         self.arguments = dict(arguments or {})
+
+
+class IllegalMove(Denied):
+    """A move of a dispute that the rules do not allow, or that does not verify; nothing changes."""
+
+    code = "AIVM-E0306"
 
 
 # --- something needed cannot be reached -----------------------------------------------------------
