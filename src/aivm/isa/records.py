@@ -154,9 +154,7 @@ def decode(data: bytes) -> Program:
             f"{len(data)} bytes are no whole number of {RECORD_BYTES}-byte records"
         )
     records = [data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES)]
-    opcode, magic, version, numerics, *counts = _HEADER.unpack_from(records[0])
-    if (opcode, magic, version) != (Opcode.HEADER, MAGIC, FORMAT_VERSION):
-        raise MalformedProgram(f"record 0 is no header of program format {FORMAT_VERSION}")
+    numerics, *counts = decode_header(records[0])
     if sum(counts) != len(records) - 1:
         raise MalformedProgram(
             f"the header announces {sum(counts)} records, {len(records) - 1} follow it"
@@ -173,6 +171,15 @@ def decode(data: bytes) -> Program:
         if record != canonical:
             raise MalformedProgram(f"record {position} has a byte set that should be zero")
     return program
+
+
+def decode_header(record: bytes) -> tuple[int, int, int, int, int]:
+    """Numerics version, and how many inputs, constants, instructions and outputs a program has."""
+    opcode, magic, version, numerics, *counts = _HEADER.unpack_from(record)
+    if (opcode, magic, version) != (Opcode.HEADER, MAGIC, FORMAT_VERSION):
+        raise MalformedProgram(f"record 0 is no header of program format {FORMAT_VERSION}")
+    inputs, constants, instructions, outputs = counts
+    return numerics, inputs, constants, instructions, outputs
 
 
 def _records(program: Program) -> Iterator[bytes]:

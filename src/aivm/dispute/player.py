@@ -1,0 +1,307 @@
+"""The honest players: from a state of the game to the next move, and nothing else.
+
+Both are pure. Whoever restarts, or meets a reorganisation, asks again with the state that the chain
+has now. A provider answers from the trace that he committed to; a challenger from his own execution
+and what the provider posted last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aivm.commitments import merkle
+from aivm.dispute import claims, moves, narrowing, trees
+from aivm.dispute.claims import Stage
+from aivm.dispute.moves import Move
+from aivm.dispute.state import NO_LANE, Form, Phase, State, segment_steps
+from aivm.dispute.trace import ProgramTree, Trace, element_of_leaf
+from aivm.errors import InternalError
+from aivm.isa.chains import SUM_LANES, wrapped_position
+from aivm.isa.instructions import Gather, Scatter
+from aivm.numerics.integers import wrap
+from aivm.receipts.receipt import Receipt
+
+History = Sequence[Move]
+"""All moves of a game so far. The provider's last is what the challenger chooses from."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The side of the receipt."""
+
+    receipt: Receipt
+    program: ProgramTree
+    trace: Trace
+
+    def move(self, state: State) -> Move:
+        """The next move, in a phase that is the provider's."""
+        trace, value = self.trace, state.value
+        match state.phase:
+            case Phase.COMMIT:
+                outputs = [trace.roots[output] for output in trace.program.outputs]
+                return moves.Commit(self.receipt, tuple(outputs), self._values(state))
+            case Phase.REVEAL_VALUES:
+                return moves.Reveal(self._values(state))
+            case Phase.REVEAL_TENSOR:
+                record, path = self.program.record(value + 1), self.program.path(value + 1)
+                tree = trace.data_tree(value)
+                level = trees.depth(tree.leaves)
+                nodes = trees.frontier(tree, level, 0, trees.round_levels(level))
+                return moves.RevealTensor(self.receipt, record, path, tuple(nodes))
+            case Phase.REVEAL_NODES:
+                return moves.Reveal(tuple(_frontier(trace.data_tree(value), state)))
+            case Phase.REVEAL_LEAF:
+                return moves.RevealLeaf(trace.data_tree(value).leaf(state.index))
+            case Phase.REVEAL_LANES:
+                return moves.RevealLanes(trace.lanes(value, state.element))
+            case Phase.REVEAL_STATES:
+                return moves.RevealStates(_flat(_segment_ends(trace, state)))
+            case _:
+                raise InternalError(f"{state.phase.name} is the challenger's")
+
+    def _values(self, state: State) -> tuple[bytes, ...]:
+        """The next frontier of the trace: tensor roots where it is at the leaves."""
+        tree = self.trace.tree
+        committing = state.phase is Phase.COMMIT
+        level = trees.depth(tree.leaves) if committing else state.level
+        index, levels = (0 if committing else state.index), trees.round_levels(level)
+        if level > levels:
+            return tuple(trees.frontier(tree, level, index, levels))
+        first = index << levels
+        count = trees.frontier_size(tree.leaves, level, index, levels)
+        return tuple(self.trace.roots[first : first + count])
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """The side of the doubt.
+
+    `trace` may end early, in a fault: then `fault` is an element whose computation meets it (and
+    for a SCATTER the step at which it does), of the first value that is missing.
+    """
+
+    receipt: Receipt
+    program: ProgramTree
+    trace: Trace
+    fault: tuple[int, int] = (0, 0)
+
+    def move(self, state: State, history: History) -> Move:
+        """The next move, in a phase that is the challenger's, after all moves of `history`.
+
+        Raises InternalError where the provider's side of it cannot be told from this side's: there
+        is nothing to prove then.
+        """
+        match state.phase, history[-1]:
+            case Phase.PICK_VALUE, (moves.Commit() | moves.Reveal()) as posted:
+                return self._pick_value(state, posted)
+            case Phase.PROVE_SOURCE, _:
+                return self._prove_source(state)
+            case Phase.PICK_LEAF, (moves.RevealTensor() | moves.Reveal()) as posted:
+                return self._pick_leaf(state, posted.nodes)
+            case Phase.PICK_ELEMENT, moves.RevealLeaf() as posted:
+                return self._pick_element(state, history, posted.data)
+            case Phase.PICK_LANE, moves.RevealLanes() as posted:
+                return self._pick_lane(state, history, posted.lanes)
+            case Phase.PICK_STEP, moves.RevealStates() as posted:
+                return self._pick_step(state, history, posted.words)
+            case Phase.PROVE, _:
+                return self._prove(state, history)
+            case _:
+                raise InternalError(f"no move of the challenger's in {state.phase.name}")
+
+    # --- the trace -------------------------------------------------------------------------------
+
+    def _pick_value(self, state: State, posted: moves.Commit | moves.Reveal) -> Move:
+        nodes, level, index = posted.nodes, state.level, state.index
+        below = level - trees.round_levels(level)
+        position = self._first_wrong_value(nodes, below, index << (level - below))
+        if position is None:
+            if isinstance(posted, moves.Commit):
+                return self._prove_output(posted)
+            raise InternalError("the provider's trace is this challenger's own")
+        hashes = [merkle.leaf_hash(node) for node in nodes] if below == 0 else list(nodes)
+        return moves.Pick(position, nodes[position], _sibling_path(hashes, position))
+
+    def _first_wrong_value(self, nodes: Sequence[bytes], below: int, first: int) -> int | None:
+        """The position of the first node over a value that differs; a value that this execution
+        does not have differs from whatever the provider says."""
+        tree, have = self.trace.tree, len(self.trace.roots)
+        is_short = have < len(self.trace.types)
+        for position, node in enumerate(nodes):
+            number = first + position
+            mine = tree.node(below, number) if below else self._root(number)
+            if node != mine or (is_short and (number + 1) << below > have):
+                return position
+        return None
+
+    def _root(self, value: int) -> bytes | None:
+        return self.trace.roots[value] if value < len(self.trace.roots) else None
+
+    def _prove_output(self, posted: moves.Commit) -> Move:
+        program = self.trace.program
+        for output, (value, root) in enumerate(zip(program.outputs, posted.outputs, strict=True)):
+            if root == self.trace.roots[value]:
+                continue
+            position = self.program.output_record(output)
+            return moves.ProveOutput(
+                self.receipt,
+                output,
+                root,
+                merkle.prove(posted.outputs, output),
+                self.program.record(position),
+                self.program.path(position),
+                self.trace.roots[value],
+                trees.leaf_path(self.trace.tree, value),
+            )
+        raise InternalError("the provider's receipt is what this challenger finds")
+
+    def _prove_source(self, state: State) -> Move:
+        program, value = self.trace.program, state.value
+        if value < program.first_constant:
+            roots = self.trace.roots[: program.first_constant]
+            return moves.ProveInput(self.receipt, roots[value], merkle.prove(roots, value))
+        record = self.program.record(value + 1)
+        return moves.ProveConstant(self.receipt, record, self.program.path(value + 1))
+
+    # --- the tensor ------------------------------------------------------------------------------
+
+    def _pick_leaf(self, state: State, nodes: Sequence[bytes]) -> Move:
+        levels = trees.round_levels(state.level)
+        first = state.index << levels
+        if self._faulty(state):
+            leaf = self._leaf_of(state, self.fault[0])
+            position = (leaf >> (state.level - levels)) - first
+        else:
+            own = _frontier(self.trace.data_tree(state.value), state)
+            position = _first_difference(own, nodes)
+        return moves.Pick(position, nodes[position], _sibling_path(nodes, position))
+
+    def _pick_element(self, state: State, history: History, data: bytes) -> Move:
+        type_ = self.trace.types[state.value]
+        size = type_.dtype.size_bytes
+        first = state.index * merkle.LEAF_BYTES // size
+        if self._faulty(state):
+            element = self.fault[0]
+        else:
+            elements = range(first, first + len(data) // size)
+            theirs = [element_of_leaf(type_, data, element) for element in elements]
+            mine = [self.trace.word(state.value, element) for element in elements]
+            element = first + _first_difference(mine, theirs)
+        tree = self._providers_tree(state, history)
+        record, instruction = self._record(state), self.trace.instruction(state.value)
+        slot = narrowing.sizing_slot(instruction)
+        sizing = None if slot is None else self.trace.opened(instruction.operands[slot], tree)
+        pick = moves.PickElement(element, data, record, sizing)
+        shape = claims.shape_of(instruction, self.trace.operand_types(state.value))
+        if shape.steps > 1 or (shape.lanes and shape.steps):
+            return pick
+        stage = Stage.STEP if shape.steps else Stage.ELEMENT
+        claim = self.trace.claim(state.value, record, element, stage, 0, ())
+        return moves.ProveElement(pick, self.trace.evidence(state.value, claim, tree))
+
+    # --- the chain -------------------------------------------------------------------------------
+
+    def _pick_lane(self, state: State, history: History, lanes: tuple[int, ...]) -> Move:
+        own = self.trace.lanes(state.value, state.element)
+        if lanes != own:
+            return moves.PickLane(_first_difference(own, lanes), lanes)
+        record, tree = self._record(state), self._providers_tree(state, history)
+        claim = self.trace.claim(state.value, record, state.element, Stage.FINISH, 0, lanes)
+        prove = moves.Prove(record, self.trace.evidence(state.value, claim, tree))
+        return moves.ProveFinish(lanes, prove)
+
+    def _pick_step(self, state: State, history: History, words: tuple[int, ...]) -> Move:
+        if self._faulty(state):
+            segment = (self.fault[1] - state.start) // segment_steps(state.end - state.start)
+        else:
+            width = 1 if state.form is Form.ONE else 2
+            theirs = [words[at : at + width] for at in range(0, len(words), width)]
+            segment = _first_difference(_segment_ends(self.trace, state), theirs)
+        pick = moves.PickStep(segment, words)
+        picked = narrowing.pick_step(state, pick, state.challenger)
+        if picked.phase is not Phase.PROVE:
+            return pick
+        return moves.ProveStep(pick, self._prove(picked, history))
+
+    def _prove(self, state: State, history: History) -> moves.Prove:
+        record, tree = self._record(state), self._providers_tree(state, history)
+        is_lane = state.lane != NO_LANE
+        step = state.start * SUM_LANES + state.lane if is_lane else state.start
+        before = state.before[1 if state.form is Form.ONE else 0 :] if state.start else ()
+        stage = Stage.STEP if state.end else Stage.ELEMENT
+        claim = self.trace.claim(state.value, record, state.element, stage, step, before)
+        return moves.Prove(record, self.trace.evidence(state.value, claim, tree))
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    def _providers_tree(self, state: State, history: History) -> trees.ForeignTree:
+        """The provider's trace tree: the first picks of a game lead down to the value in it."""
+        siblings: list[bytes] = []
+        node, level = b"", state.trace_depth
+        for move in history:
+            if isinstance(move, moves.Pick) and (level > 0 or not node):
+                siblings[:0] = move.path
+                node, level = move.node, level - trees.round_levels(level)
+        return trees.ForeignTree(self.trace.tree, state.value, merkle.leaf_hash(node), siblings)
+
+    def _faulty(self, state: State) -> bool:
+        return state.value == len(self.trace.values)
+
+    def _record(self, state: State) -> bytes:
+        return self.program.record(state.value + 1)
+
+    def _leaf_of(self, state: State, element: int) -> int:
+        return element * self.trace.types[state.value].dtype.size_bytes // merkle.LEAF_BYTES
+
+
+def fault_of(trace: Trace) -> tuple[int, int]:
+    """Where the first value that is missing meets its fault: an element, and the chain's step.
+
+    Only a GATHER or SCATTER can. Raises InternalError where this one does not.
+    """
+    value = len(trace.values)
+    instruction = trace.instruction(value)
+    if not isinstance(instruction, Gather | Scatter):
+        raise InternalError(f"value {value} is missing, and its instruction has no faults")
+    operand = instruction.operands[1]
+    for position in range(trace.types[operand].elements):
+        number = wrap(trace.types[operand].dtype, trace.word(operand, position))
+        if not wrapped_position(instruction.size, number)[1]:
+            is_gather = isinstance(instruction, Gather)
+            return (position * instruction.inner, 0) if is_gather else (0, position)
+    raise InternalError(f"value {value} is missing, and meets no fault")
+
+
+def _frontier(tree: trees.Tree, state: State) -> list[bytes]:
+    return trees.frontier(tree, state.level, state.index, trees.round_levels(state.level))
+
+
+def _segment_ends(trace: Trace, state: State) -> list[tuple[int, ...]]:
+    """The states at the ends of the segments into which the steps in dispute are cut."""
+    lane = None if state.lane == NO_LANE else state.lane
+    states = trace.states(state.value, state.element, lane)
+    each = segment_steps(state.end - state.start)
+    ends = [*range(state.start + each, state.end, each), state.end]
+    return [states[end - 1] for end in ends]
+
+
+def _flat(states: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(word for state in states for word in state)
+
+
+def _sibling_path(hashes: Sequence[bytes], position: int) -> tuple[bytes, ...]:
+    """The path from one node of a frontier up to the node over all of it."""
+    siblings, level = [], list(hashes)
+    while len(level) > 1:
+        if position ^ 1 < len(level):
+            siblings.append(level[position ^ 1])
+        level, position = trees.parents(level), position >> 1
+    return tuple(siblings)
+
+
+def _first_difference(mine: Sequence[object], theirs: Sequence[object]) -> int:
+    for position, (own, other) in enumerate(zip(mine, theirs, strict=True)):
+        if own != other:
+            return position
+    raise InternalError("the provider's side is this challenger's own: there is nothing to prove")

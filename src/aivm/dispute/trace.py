@@ -1,0 +1,217 @@
+"""What a player answers from: the values of one execution, their roots, trees and chain states.
+
+Nothing is computed before a round needs it. Roots and data trees run in the compiled kernels; the
+states of a chain take one pass over one element's recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+
+from aivm.commitments import Array, merkle, tensor_header, tensor_root
+from aivm.commitments.tensors import carried
+from aivm.dispute import claims
+from aivm.dispute.claims import Claim, Stage
+from aivm.dispute.trees import DataTree, LeafTree, Tree, depth, leaf_path
+from aivm.errors import WrongTensor
+from aivm.isa.chains import SUM_LANES, Chained
+from aivm.isa.instructions import Instruction, TensorType
+from aivm.isa.program import Program
+from aivm.isa.records import RECORD_BYTES, encode
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTensor:
+    """A value of the trace shown by its header: type, data root, and its path in the trace tree."""
+
+    type: TensorType
+    data_root: bytes
+    path: tuple[bytes, ...]
+
+    @property
+    def root(self) -> bytes:
+        """The tensor root."""
+        return root_of_header(self.type, self.data_root)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLeaf:
+    """A data leaf of an operand, and its path up to that operand's data root."""
+
+    slot: int
+    index: int
+    data: bytes
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An element that a step reads: where it is among the opened leaves."""
+
+    leaf: int
+    element: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What opens a step: the operands in their order, the leaves, and the elements in them."""
+
+    operands: tuple[OpenedTensor, ...]
+    leaves: tuple[OpenedLeaf, ...]
+    reads: tuple[Place, ...]
+
+
+def root_of_header(type_: TensorType, data_root: bytes) -> bytes:
+    """The tensor root over a data root."""
+    return sha256(tensor_header(type_.dtype, type_.shape) + data_root).digest()
+
+
+def element_of_leaf(type_: TensorType, leaf: bytes, element: int) -> int:
+    """The bit pattern of an element in the data leaf that holds it."""
+    size = type_.dtype.size_bytes
+    start = element * size % merkle.LEAF_BYTES
+    return int.from_bytes(leaf[start : start + size], "little")
+
+
+def leaf_of_element(type_: TensorType, element: int) -> int:
+    """Which data leaf holds an element."""
+    return element * type_.dtype.size_bytes // merkle.LEAF_BYTES
+
+
+class ProgramTree:
+    """A program's records and the tree over them."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        data = encode(program)
+        records = [data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES)]
+        self._tree = LeafTree(records)
+
+    def record(self, position: int) -> bytes:
+        """Record `position`; that of value v is number v + 1."""
+        return self._tree.leaf(position)
+
+    def path(self, position: int) -> tuple[bytes, ...]:
+        """The path from that record up to the program root."""
+        return leaf_path(self._tree, position)
+
+    def output_record(self, output: int) -> int:
+        """The position of an OUTPUT record."""
+        return 1 + len(self.program.value_types) + output
+
+
+class Trace:
+    """The values of one execution, in value order: inputs, constants, results.
+
+    Inputs and constants are as given; a run that ended in a fault has fewer results than the
+    program has instructions. Raises WrongTensor for values of other types than the program's.
+    """
+
+    def __init__(self, program: Program, values: Sequence[Array]) -> None:
+        self.program = program
+        self.types = program.value_types
+        pairs = zip(values, self.types, strict=False)
+        self.values = [carried(array, type_.dtype) for array, type_ in pairs]
+        for value, (array, type_) in enumerate(zip(self.values, self.types, strict=False)):
+            if array.shape != type_.shape:
+                raise WrongTensor(f"value {value} has shape {array.shape}, not {type_.shape}")
+
+    @cached_property
+    def roots(self) -> list[bytes]:
+        """The tensor root of every value."""
+        known = dict(enumerate(self.program.constants, start=self.program.first_constant))
+        return [
+            known[value].root if value in known else tensor_root(array, self.types[value].dtype)
+            for value, array in enumerate(self.values)
+        ]
+
+    @cached_property
+    def tree(self) -> LeafTree:
+        """The trace tree; values that a fault has left out count as a root of zeros."""
+        return LeafTree(self.roots + [bytes(32)] * (len(self.types) - len(self.roots)))
+
+    def data(self, value: int) -> memoryview:
+        """The bytes of a value."""
+        dense = np.ascontiguousarray(self.values[value])
+        return dense.reshape(-1).view(np.uint8).data
+
+    def data_tree(self, value: int) -> DataTree:
+        """The data tree of a value."""
+        return DataTree(self.data(value))
+
+    def instruction(self, value: int) -> Instruction:
+        """The instruction whose result a value is."""
+        return self.program.instructions[value - self.program.first_instruction]
+
+    def operand_types(self, value: int) -> tuple[TensorType, ...]:
+        return tuple(self.types[operand] for operand in self.instruction(value).operands)
+
+    def word(self, value: int, element: int) -> int:
+        """The bit pattern of an element."""
+        size = self.types[value].dtype.size_bytes
+        return int.from_bytes(self.data(value)[element * size : (element + 1) * size], "little")
+
+    def reader(self, value: int) -> claims.Reader:
+        """Reads the operands of the instruction that makes `value`."""
+        operands = self.instruction(value).operands
+        views = [self.data(operand) for operand in operands]
+        sizes = [self.types[operand].dtype.size_bytes for operand in operands]
+
+        def read(slot: int, element: int) -> int:
+            size = sizes[slot]
+            return int.from_bytes(views[slot][element * size : (element + 1) * size], "little")
+
+        return read
+
+    def states(self, value: int, element: int, lane: int | None = None) -> list[tuple[int, ...]]:
+        """The state after each step of an element's chain, or of one lane of it."""
+        instruction = self.instruction(value)
+        assert isinstance(instruction, Chained), "only chains have states"
+        types, reader = self.operand_types(value), self.reader(value)
+        states = claims.states_of(instruction, types, reader, element)
+        return states if lane is None else [(s[lane],) for s in states[lane::SUM_LANES]]
+
+    def lanes(self, value: int, element: int) -> tuple[int, ...]:
+        """The 16 lanes of a float sum after its last step."""
+        states = self.states(value, element)
+        return states[-1] if states else (0,) * SUM_LANES
+
+    def opened(self, value: int, tree: Tree) -> OpenedTensor:
+        """A value shown by its header, in a trace tree that has it."""
+        data = self.data_tree(value)
+        data_root = data.node(depth(data.leaves), 0)
+        return OpenedTensor(self.types[value], data_root, leaf_path(tree, value))
+
+    def claim(
+        self,
+        value: int,
+        record: bytes,
+        element: int,
+        stage: Stage,
+        step: int,
+        before: tuple[int, ...],
+    ) -> Claim:
+        """A step of `value` with what it reads."""
+        bare = Claim(record, self.operand_types(value), element, stage, step, before, ())
+        reads = claims.reads_of(bare, self.reader(value))
+        return Claim(record, bare.types, element, stage, step, before, reads)
+
+    def evidence(self, value: int, claim: Claim, tree: Tree) -> Evidence:
+        """What opens a claim about `value`, in a trace tree that has its operands."""
+        operands = self.instruction(value).operands
+        leaves: dict[tuple[int, int], OpenedLeaf] = {}
+        places = []
+        for read in claim.reads:
+            operand = operands[read.slot]
+            key = (read.slot, leaf_of_element(self.types[operand], read.element))
+            if key not in leaves:
+                data = self.data_tree(operand)
+                leaves[key] = OpenedLeaf(*key, data.leaf(key[1]), leaf_path(data, key[1]))
+            places.append(Place(list(leaves).index(key), read.element))
+        opened = tuple(self.opened(operand, tree) for operand in operands)
+        return Evidence(opened, tuple(leaves.values()), tuple(places))
