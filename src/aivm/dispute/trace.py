@@ -17,6 +17,7 @@ from aivm.commitments import Array, merkle, tensor_header, tensor_root
 from aivm.commitments.tensors import carried
 from aivm.dispute import claims
 from aivm.dispute.claims import Claim, Stage
+from aivm.dispute.origins import Reader
 from aivm.dispute.trees import DataTree, LeafTree, Tree, depth, leaf_path
 from aivm.errors import WrongTensor
 from aivm.isa.chains import SUM_LANES, Chained
@@ -156,7 +157,7 @@ class Trace:
         size = self.types[value].dtype.size_bytes
         return int.from_bytes(self.data(value)[element * size : (element + 1) * size], "little")
 
-    def reader(self, value: int) -> claims.Reader:
+    def reader(self, value: int) -> Reader:
         """Reads the operands of the instruction that makes `value`."""
         operands = self.instruction(value).operands
         views = [self.data(operand) for operand in operands]
