@@ -37,6 +37,7 @@ from aivm.isa.instructions import (
     TensorType,
 )
 from aivm.isa.opcodes import Function, Reduction, Scattering
+from aivm.isa.validate import MAX_REACH
 from aivm.numerics.dtypes import DType
 from aivm.numerics.formats import FORMAT_OF, is_nan
 
@@ -175,6 +176,8 @@ class Builder:
             return wide if wide.dtype is DType.I64 else self.cast(wide, value.dtype)
         if dtype is None:
             raise _undefined(f"REDUCE {function.name}", [value.dtype])
+        if not length and function not in signatures.REDUCES_NOTHING:
+            raise Malformed(f"{function.name} of no elements has no value")
         tensor_type = checked_type(dtype, tuple(shape))
         outer = tensor_type.elements // inner if inner else 0
         return self._emit(
@@ -200,6 +203,11 @@ class Builder:
         if origins is None:
             origins = [0] * len(source)
         fill = _canonical(value.dtype, fill)
+        walked = sum(
+            max(size, 1) * abs(step) for size, step in zip(tensor_type.shape, steps, strict=True)
+        )
+        if walked + sum(map(abs, origins)) > MAX_REACH:
+            raise Malformed(f"it reaches for elements further away than {MAX_REACH}")
         view = (tuple(source), tuple(axes), tuple(steps), tuple(origins))
         if value.shape == tensor_type.shape and _is_identity(view, tensor_type.shape):
             return value

@@ -96,6 +96,13 @@ class Node:
             raise Malformed(f"input {position} must be a vector of integers")
         return [int(element) for element in array.reshape(-1)]
 
+    def known_integer(self, position: int) -> int:
+        """A known operand of one integer."""
+        numbers = self.known_integers(position)
+        if len(numbers) != 1:
+            raise Malformed(f"input {position} must be one integer, not {len(numbers)}")
+        return numbers[0]
+
     def wants(self, position: int) -> bool:
         """True if the output has a name and something uses it."""
         return position < len(self.wanted) and self.wanted[position]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx.defs
 
@@ -60,6 +60,7 @@ class _Entry:
     rule: Rule
 
 
+_RANDOM = frozenset({"Bernoulli"})
 _RULES: dict[tuple[str, str], list[_Entry]] = {}
 
 
@@ -115,7 +116,10 @@ def _expands(domain: str, name: str, version: int) -> bool:
     schema = onnx.defs.get_schema(name, max_inclusive_version=version, domain=domain)
     body = schema.function_body
     if not body.node:
-        return False
+        # A body that depends on the operands' types is made when they are known. Those that ONNX
+        # has use operators with rules; only the one of Bernoulli asks for random numbers.
+        facts: Any = schema
+        return bool(facts.has_context_dependent_function) and name not in _RANDOM
     default = version if domain == "" else NEWEST_OPSET
     opset = next((entry.version for entry in body.opset_import if entry.domain == ""), default)
     for node in body.node:

@@ -382,3 +382,36 @@ def test_a_model_in_one_piece_holds_what_was_in_other_files():
     tensor.external_data.add(key="location", value="w.bin")
     whole = in_one_piece(load_model(model, files.__getitem__))
     assert compile_model(whole, {"x": (4, 3)}).program == expected
+
+
+@pytest.mark.parametrize(
+    ("node", "constants", "reason"),
+    [
+        (helper.make_node("Hardmax", ["x"], ["y"]), {"x": np.zeros((2, 0))}, "of no elements"),
+        (
+            helper.make_node("OneHot", ["i", "d", "v"], ["y"]),
+            {"i": np.array([0]), "d": np.array(3), "v": np.ones(3)},
+            "not the two of OneHot",
+        ),
+        (
+            helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], pads=[2**62, 2**62]),
+            {"x": np.zeros((1, 1, 4))},
+            "further away|outside 0",
+        ),
+        (
+            helper.make_node("TopK", ["x", "i"], ["y", "z"]),
+            {"x": np.zeros(4), "i": np.array([1, 2])},
+            "must be one integer",
+        ),
+    ],
+)
+def test_operands_that_a_rule_cannot_use(node, constants, reason):
+    tensors = [
+        numpy_helper.from_array(a.astype(np.float32) if a.dtype == float else a, name)
+        for name, a in constants.items()
+    ]
+    output = helper.make_empty_tensor_value_info("y")
+    graph = helper.make_graph([node], "g", [], [output], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises((MalformedModel, UnsupportedModel), match=reason):
+        compile_model(model, {})

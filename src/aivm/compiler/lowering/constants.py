@@ -148,6 +148,8 @@ def one_hot(node: Node) -> Value:
     index, build = node.input(0), node.build
     depth = int(_known_number(node, 1))
     values = node.input(2)
+    if values.shape != (2,):
+        raise Malformed(f"values of shape {values.shape} are not the two of OneHot")
     axis = normalised_axis(node.integer("axis", -1), index.rank + 1)
     whole = build.cast(index, DType.I64)
     size = build.scalar(depth, DType.I64)

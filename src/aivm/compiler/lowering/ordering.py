@@ -40,7 +40,7 @@ def top_k(node: Node) -> Sequence[Value]:
     if node.version < 10:
         count = node.integer("k")
     else:
-        (count,) = node.known_integers(1) or [-1]
+        count = node.known_integer(1)
     if not 0 <= count <= value.shape[axis]:
         raise Malformed(f"there are no {count} elements on axis {axis} of shape {value.shape}")
     order = sorting_order(build, value, axis, descending=bool(node.integer("largest", 1)))

@@ -114,6 +114,8 @@ def _integer_conv(
     """Around the image lie its zero points, so that padding adds nothing."""
     image, kernel = node.input(value[0]), node.input(weights[0])
     image_point = _zero_point(node, value[1], 0, axis=-1)
+    if image_point is not None and image_point.rank:
+        raise Malformed("the image of a convolution has one zero point")
     kernel_point = _zero_point(node, weights[1], 2, axis=0)
     if image_point is not None and image_point.array is None:
         wide = node.build.map(Function.SUB, node.build.cast(image, DType.I32), image_point)
@@ -121,7 +123,10 @@ def _integer_conv(
     fill = 0 if image_point is None else int(_known(image_point)) & 0xFF
 
     def multiply(build: Builder, rows: Value, columns: Value) -> Value:
-        return centred_product(build, rows, kernel_point, columns, image_point)
+        point = kernel_point
+        if point is not None and point.rank:
+            point = build.reshape(point, (*rows.shape[:-1], 1))
+        return centred_product(build, rows, point, columns, image_point)
 
     return convolution(node, image, kernel, bias, multiply, fill)
 

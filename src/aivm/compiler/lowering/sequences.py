@@ -87,7 +87,7 @@ def split_to_sequence(node: Node) -> TensorList:
     if given is None:
         sizes = [1] * total
     elif isinstance(given, Value) and not given.rank:
-        size = node.known_integers(1)[0]
+        size = node.known_integer(1)
         if size < 1:
             raise Malformed(f"{total} places cannot be split into parts of {size}")
         sizes = [min(size, total - start) for start in range(0, total, size)]

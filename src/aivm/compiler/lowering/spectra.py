@@ -113,7 +113,7 @@ def fourier_transform(node: Node) -> Value:
     build, value = node.build, node.build.widened(node.input(0))
     inverse, onesided = bool(node.integer("inverse", 0)), bool(node.integer("onesided", 0))
     if node.version >= 20:
-        given = node.known_integers(2)[0] if node.optional(2) is not None else -2
+        given = node.known_integer(2) if node.optional(2) is not None else -2
     else:
         given = node.integer("axis", 1)
     axis = normalised_axis(given, value.rank)
@@ -122,7 +122,7 @@ def fourier_transform(node: Node) -> Value:
     real, imaginary = _parts(build, value)
     length = value.shape[axis]
     if node.optional(1) is not None:
-        length = node.known_integers(1)[0]
+        length = node.known_integer(1)
     elif onesided and inverse:
         length = 2 * (length - 1)
     if length < 1:
@@ -173,13 +173,15 @@ def short_time_fourier_transform(node: Node) -> Value:
     build, signal = node.build, node.build.widened(node.input(0))
     if signal.rank == 2:
         signal = build.reshape(signal, (*signal.shape, 1))
-    step, window = node.known_integers(1)[0], node.optional(2)
+    step, window = node.known_integer(1), node.optional(2)
     if node.optional(3) is not None:
-        length = node.known_integers(3)[0]
+        length = node.known_integer(3)
     elif window is not None:
-        length = window.shape[0]
+        length = window.type.elements
     else:
         raise Malformed("STFT needs a window or a frame_length")
+    if window is not None and window.shape != (length,):
+        raise Malformed(f"a window of shape {window.shape} does not fit frames of {length}")
     if signal.rank != 3 or step < 1 or not 1 <= length <= signal.shape[1]:
         raise Malformed(f"frames of {length}, {step} apart, do not fit {signal.shape}")
     frames = (signal.shape[1] - length) // step + 1

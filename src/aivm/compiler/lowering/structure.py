@@ -37,4 +37,9 @@ def dropout(node: Node) -> Sequence[Value | None]:
 
 def _ratio(node: Node) -> float:
     """The share of elements that training drops."""
-    return float(node.known_numbers(1)) if node.optional(1) is not None else 0.5
+    if node.optional(1) is None:
+        return 0.5
+    ratio = node.known_numbers(1)
+    if ratio.size != 1:
+        raise Malformed("the ratio of Dropout must be one number")
+    return float(ratio.reshape(-1)[0])

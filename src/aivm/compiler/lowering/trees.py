@@ -86,6 +86,8 @@ def _read_forest(node: Node, entries: str) -> Forest:
     """The trees of versions before 5; `entries`: 'class' or 'target', what leaves speak of."""
     trees, numbers = _integers(node, "nodes_treeids"), _integers(node, "nodes_nodeids")
     count = len(trees)
+    if len(numbers) != count:
+        raise Malformed(f"{len(numbers)} nodes of {count} trees")
     place_of = {key: place for place, key in enumerate(zip(trees, numbers, strict=True))}
     modes = node.texts("nodes_modes") or []
     yes, no = _integers(node, "nodes_truenodeids"), _integers(node, "nodes_falsenodeids")

@@ -35,7 +35,10 @@ _ML = "ai.onnx.ml"
 def _kernels(node: Node, value: Value, vectors: Array) -> Value:
     """[N, V]: the kernel of each row and each support vector [V, F]."""
     build, name = node.build, node.text("kernel_type", "LINEAR")
-    gamma, coefficient, degree = (node.numbers("kernel_params") or [0.0, 0.0, 0.0])[:3]
+    parameters = node.numbers("kernel_params") or [0.0, 0.0, 0.0]
+    if len(parameters) != 3:
+        raise Malformed(f"{len(parameters)} kernel_params, there are three")
+    gamma, coefficient, degree = parameters
     if vectors.shape[1] != value.shape[1]:
         raise Malformed(f"support vectors {vectors.shape} do not fit features {value.shape}")
     number = partial(build.scalar, dtype=DType.F32)
