@@ -3,8 +3,8 @@
     python contracts/gas.py             # measure and write snapshots/gas.json
     python contracts/gas.py --check     # exit 1 if a figure differs by more than 1 %
 
-The ceilings that AIVM promises (one redemption, one of ten in a batch) are asserted in
-test/Gas.t.sol itself.
+The ceilings that AIVM promises (one redemption, one of ten in a batch, one float operation) are
+asserted in the tests that measure, test/*Gas.t.sol.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def measure() -> dict[str, int]:
-    """Gas by the name that test/Gas.t.sol gives it."""
+    """Gas by the name that the measuring test gives it."""
     MEASURED.unlink(missing_ok=True)
     environment = os.environ | {"FOUNDRY_PROFILE": "gas"}
     done = subprocess.run(

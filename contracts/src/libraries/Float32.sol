@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {FloatFormat} from "./FloatFormat.sol";
 
 /// @title Arithmetic on binary32 words, correctly rounded: exact integers first, then one rounding
@@ -15,13 +14,14 @@ library Float32 {
     uint256 private constant MAGNITUDE = 0x7fffffff;
     uint256 private constant FRACTION_BITS = 23;
     uint256 private constant ORIGIN = FloatFormat.ORIGIN;
-    /// What one rounding may need below a significand that can be as short as one bit.
-    uint256 private constant SPARE_BITS = 32;
-    /// How far the terms of a sum are aligned exactly. What lies further down is at most 2^48 units of 2^-100 less than
-    /// the last bit of the other term: it can decide a rounding only by not being zero.
-    uint256 private constant ALIGNED_BITS = 100;
-    /// Bits of a quotient or a root before its sticky bit: more than 24 + 2, whatever the operands.
-    uint256 private constant EXTRA_BITS = 64;
+    uint256 private constant USUAL = FloatFormat.USUAL;
+    /// How far a product is brought up, and the terms of a sum are aligned exactly. What lies further down is less than
+    /// 2^47 where the last bit of the other term is 2^100: it can decide a rounding only by not being zero.
+    uint256 private constant ALIGNED_BITS = USUAL - 2 * FRACTION_BITS;
+    /// Bits of a quotient before its sticky bit, at most 24 less or more; a divisor can be as small as 1.
+    uint256 private constant QUOTIENT_BITS = USUAL - 24;
+    /// Bits of a root before its sticky bit, at least: more than 24 + 2.
+    uint256 private constant ROOT_BITS = 44;
     /// The exponent of 1: the smallest subnormal number is 2^-149.
     uint256 private constant ONE = 149;
 
@@ -37,8 +37,8 @@ library Float32 {
     /// a + b
     function add(uint256 a, uint256 b) internal pure returns (uint256) {
         if (_isSpecial(a) || _isSpecial(b)) return _addSpecial(a, b);
-        (uint256 significandA, uint256 exponentA) = _unpack(a);
-        (uint256 significandB, uint256 exponentB) = _unpack(b);
+        (uint256 significandA, uint256 exponentA) = _unpackWide(a);
+        (uint256 significandB, uint256 exponentB) = _unpackWide(b);
         return _roundSum(a & SIGN, significandA, exponentA, b & SIGN, significandB, exponentB);
     }
 
@@ -52,7 +52,7 @@ library Float32 {
         if (_isSpecial(a) || _isSpecial(b)) return _mulSpecial(a, b);
         (uint256 significand, uint256 exponent) = _product(a, b);
         unchecked {
-            return _round((a ^ b) & SIGN, significand << SPARE_BITS, exponent - SPARE_BITS);
+            return _round((a ^ b) & SIGN, significand << ALIGNED_BITS, exponent - ALIGNED_BITS);
         }
     }
 
@@ -65,9 +65,9 @@ library Float32 {
         (uint256 significandA, uint256 exponentA) = _unpack(a);
         (uint256 significandB, uint256 exponentB) = _unpack(b);
         unchecked {
-            uint256 scaled = significandA << EXTRA_BITS;
+            uint256 scaled = significandA << QUOTIENT_BITS;
             uint256 quotient = _withSticky(scaled / significandB, scaled % significandB != 0);
-            return _round(sign, quotient, exponentA - exponentB + (ORIGIN + ONE - EXTRA_BITS - 1));
+            return _round(sign, quotient, exponentA - exponentB + (ORIGIN + ONE - QUOTIENT_BITS - 1));
         }
     }
 
@@ -77,12 +77,13 @@ library Float32 {
         if (a >= INFINITY) return a == INFINITY ? a : NAN; // infinity, NaNs, and all that is negative
         (uint256 significand, uint256 exponent) = _unpack(a);
         unchecked {
-            // 2^exponent in units of 2^-149 is a square where the exponent is odd.
-            if ((exponent - ORIGIN) & 1 == 0) (significand, exponent) = (significand << 1, exponent - 1);
-            uint256 scaled = significand << EXTRA_BITS;
-            uint256 root = Math.sqrt(scaled);
-            // sqrt(2^(exponent - ORIGIN - 149 - 64)), back in units of 2^-149, and one bit down for the sticky bit
-            uint256 halved = (exponent + ORIGIN - ONE - EXTRA_BITS) >> 1;
+            // Normalised; then 2^exponent, in units of 2^-149, is a square where the exponent is odd.
+            uint256 up = FRACTION_BITS - FloatFormat.log2(significand);
+            if ((exponent - up - ORIGIN) & 1 == 0) ++up;
+            uint256 scaled = significand << (up + 2 * ROOT_BITS - FRACTION_BITS - 1);
+            uint256 root = _root(scaled);
+            // half the exponent of `scaled`, back in units of 2^-149, and one bit down for the sticky bit
+            uint256 halved = (exponent - up + ORIGIN - ONE - (2 * ROOT_BITS - FRACTION_BITS - 1)) >> 1;
             return _round(0, _withSticky(root, root * root != scaled), halved + ONE - 1);
         }
     }
@@ -91,7 +92,7 @@ library Float32 {
     function fma(uint256 a, uint256 b, uint256 c) internal pure returns (uint256) {
         if (_isSpecial(a) || _isSpecial(b) || _isSpecial(c)) return _fmaSpecial(a, b, c);
         (uint256 significand, uint256 exponent) = _product(a, b);
-        (uint256 significandC, uint256 exponentC) = _unpack(c);
+        (uint256 significandC, uint256 exponentC) = _unpackWide(c);
         if (significand == 0) exponent = exponentC; // the exponent of a zero must not push the other term down
         return _roundSum((a ^ b) & SIGN, significand, exponent, c & SIGN, significandC, exponentC);
     }
@@ -167,6 +168,14 @@ library Float32 {
         return FloatFormat.unpack(a & MAGNITUDE, FRACTION_BITS);
     }
 
+    /// As a product with 1 has it: a significand of up to 47 bits.
+    function _unpackWide(uint256 a) private pure returns (uint256 significand, uint256 exponent) {
+        (significand, exponent) = _unpack(a);
+        unchecked {
+            return (significand << FRACTION_BITS, exponent - FRACTION_BITS);
+        }
+    }
+
     /// The exact product of two finite numbers: up to 48 bits; an exponent of ORIGIN - 149 or more.
     function _product(uint256 a, uint256 b) private pure returns (uint256 significand, uint256 exponent) {
         (uint256 significandA, uint256 exponentA) = _unpack(a);
@@ -204,6 +213,20 @@ library Float32 {
 
     function _round(uint256 sign, uint256 significand, uint256 exponent) private pure returns (uint256) {
         return FloatFormat.round(sign, significand, exponent, FRACTION_BITS, INFINITY);
+    }
+
+    /// @dev floor(sqrt(x)) for 2^87 <= x < 2^89. Newton's method from 2^44, which is at most 42 % off; each step about
+    /// halves the square of the relative error, so that five leave less than 2^-70, and from above.
+    function _root(uint256 x) private pure returns (uint256 root) {
+        assembly ("memory-safe") {
+            root := shl(ROOT_BITS, 1)
+            root := shr(1, add(root, div(x, root)))
+            root := shr(1, add(root, div(x, root)))
+            root := shr(1, add(root, div(x, root)))
+            root := shr(1, add(root, div(x, root)))
+            root := shr(1, add(root, div(x, root)))
+            root := sub(root, lt(div(x, root), root))
+        }
     }
 
     /// `value` with one more bit below it: set where a nonzero remainder was cut off there.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {INumerics} from "../interfaces/INumerics.sol";
 import {DTypeCode} from "./Functions.gen.sol";
 
@@ -12,6 +11,9 @@ import {DTypeCode} from "./Functions.gen.sol";
 library FloatFormat {
     /// The exponent of the smallest subnormal number; high enough for every intermediate result.
     uint256 internal constant ORIGIN = 512;
+
+    /// The highest bit of a significand that is cheap to round.
+    uint256 internal constant USUAL = 146;
 
     /// @return fractionBits Bits of the significand behind the hidden one.
     /// @return infinity The word of +infinity; the bit above it is the sign.
@@ -44,16 +46,17 @@ library FloatFormat {
         pure
         returns (uint256 significand, uint256 exponent)
     {
-        unchecked {
-            uint256 field = magnitude >> fractionBits;
-            if (field == 0) return (magnitude, ORIGIN);
-            return (magnitude - ((field - 1) << fractionBits), ORIGIN + field - 1);
+        assembly ("memory-safe") {
+            let field := shr(fractionBits, magnitude)
+            let fieldLessHidden := sub(field, iszero(iszero(field))) // subnormals have no hidden bit
+            significand := sub(magnitude, shl(fractionBits, fieldLessHidden))
+            exponent := add(ORIGIN, fieldLessHidden)
         }
     }
 
     /// @notice The word nearest to `significand * 2^(exponent - ORIGIN)`, ties to even, with the given sign.
     /// @dev Overflow gives infinity, underflow is gradual. A significand other than 0 must have at least two bits more
-    /// than the format holds, or an exponent below ORIGIN: there must be something to cut off. Below 2^255.
+    /// than the format holds, or an exponent below ORIGIN: there must be something to cut off. Below 2^149.
     function round(uint256 sign, uint256 significand, uint256 exponent, uint256 fractionBits, uint256 infinity)
         internal
         pure
@@ -61,7 +64,7 @@ library FloatFormat {
     {
         unchecked {
             if (significand == 0) return sign;
-            uint256 unit = Math.log2(significand) + exponent - fractionBits;
+            uint256 unit = log2(significand) + exponent - fractionBits;
             if (unit < ORIGIN) unit = ORIGIN;
             uint256 cut = unit - exponent;
             // Just below one half, or one half where that makes an odd number even.
@@ -69,6 +72,26 @@ library FloatFormat {
             // The hidden bit adds one to the exponent field; so does a carry out of rounding.
             uint256 magnitude = ((unit - ORIGIN) << fractionBits) + ((significand + half) >> cut);
             return sign | (magnitude < infinity ? magnitude : infinity);
+        }
+    }
+
+    /// @notice The number of bits of `x` less 1, for 0 < x < 2^149.
+    /// @dev Binary32 arithmetic brings its significands to 2^USUAL and little more unless they cancel: found at once.
+    function log2(uint256 x) internal pure returns (uint256 bits) {
+        assembly ("memory-safe") {
+            let top := shr(USUAL, x)
+            switch top
+            case 0 {
+                bits := shl(7, lt(0xffffffffffffffffffffffffffffffff, x))
+                bits := or(bits, shl(6, lt(0xffffffffffffffff, shr(bits, x))))
+                bits := or(bits, shl(5, lt(0xffffffff, shr(bits, x))))
+                bits := or(bits, shl(4, lt(0xffff, shr(bits, x))))
+                bits := or(bits, shl(3, lt(0xff, shr(bits, x))))
+                bits := or(bits, shl(2, lt(0xf, shr(bits, x))))
+                // of four bits: byte i of this word, counted from the highest, is log2(i)
+                bits := or(bits, byte(shr(bits, x), 0x0000010102020202030303030303030300000000000000000000000000000000))
+            }
+            default { bits := add(USUAL, add(lt(1, top), lt(3, top))) }
         }
     }
 }

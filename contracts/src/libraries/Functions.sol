@@ -92,13 +92,13 @@ library Functions {
         unchecked {
             if (operation == StepCode.AND) return a & b;
             if (operation == StepCode.XOR) return a ^ b;
+            if (operation == StepCode.SHL) return (a << b) & 0xffffffff;
+            if (operation == StepCode.ISUB) return (a - b) & 0xffffffff;
             if (operation == StepCode.OR) return a | b;
             if (operation == StepCode.IADD) return (a + b) & 0xffffffff;
-            if (operation == StepCode.ISUB) return (a - b) & 0xffffffff;
-            if (operation == StepCode.IMUL) return (a * b) & 0xffffffff;
-            if (operation == StepCode.SHL) return (a << b) & 0xffffffff;
-            if (operation == StepCode.SHR) return a >> b;
             if (operation == StepCode.SAR) return _sar(a, b);
+            if (operation == StepCode.SHR) return a >> b;
+            if (operation == StepCode.IMUL) return (a * b) & 0xffffffff;
             return Float32.canonical(a); // CANONICAL, the last code
         }
     }

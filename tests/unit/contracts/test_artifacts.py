@@ -125,6 +125,8 @@ def test_the_promised_gas_holds(contracts: Path) -> None:
     gas = json.loads((contracts / "snapshots" / "gas.json").read_text("utf-8"))
     assert gas["escrow: redeem"] <= 55_000
     assert gas["escrow: redeemMany of ten, each"] <= 20_000
+    assert gas["float32: fma"] <= 1_350
+    assert all(used <= 1_500 for name, used in gas.items() if name.startswith("float32: "))
 
 
 def test_foundry_builds_what_ships(contracts: Path, build: ModuleType) -> None:
