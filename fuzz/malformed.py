@@ -25,8 +25,8 @@ from aivm.isa import RECORD_BYTES, decode, encode, gas_units
 from aivm.packages.manifest import parse_manifest
 from aivm.receipts import parse_receipt, parse_voucher
 from aivm.testing import random_program
-from aivm.testing.onnx_models import small_models
 from aivm.testing.onnx_mutants import mutant
+from aivm.testing.small_models import small_models
 
 SECONDS = 20  # more than any mutant of a small model may take
 MEMORY_BYTES = 6 << 30

@@ -210,10 +210,24 @@ def _check_graphs(model: ModelProto, files: Files) -> None:
             raise UnsupportedModel(
                 f"graph {graph.name!r} has sparse initializers", hint="Make them dense."
             )
+    _check_references(model.graph)
     for tensor in _tensors(model):
         _check_tensor(tensor, files)
     if nodes > MAX_NODES:
         raise TooLarge(f"the model has {nodes} nodes, over the limit of {MAX_NODES}")
+
+
+def _check_references(graph: GraphProto) -> None:
+    """Only a function has parameters that an attribute could refer to."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.ref_attr_name:
+                raise MalformedModel(
+                    f"node {node.name!r}: attribute {attribute.name!r} refers to a parameter of a "
+                    f"function, outside of one"
+                )
+        for inner in subgraphs(node):
+            _check_references(inner)
 
 
 def _check_names(graph: GraphProto) -> None:
