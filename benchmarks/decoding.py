@@ -5,14 +5,15 @@
 The model is examples/llama with its cache of 256 places. All contestants take in the same tokens
 one by one and pick the likeliest next one; ours by the sampler program, which is a part of the
 claim, onnxruntime's with numpy. They must pick the same tokens before anything is timed. "step" is
-the run of the model alone in the middle of the cache, "token" is that and the choice. Single tokens
-are timed, because a short call has a better chance of a quiet moment.
+the run of the model alone in the middle of the cache, "token" is that and the choice. Each run
+takes in the state that the one before has left, as a decoding loop does. Single tokens are timed,
+because a short call has a better chance of a quiet moment.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from measure import best_seconds, report, table
 
 from aivm.chain.account import Account
 from aivm.commitments import Array
-from aivm.engines import Executable, open_engine
+from aivm.engines import Executable, Kept, open_engine
 from aivm.errors import Mismatch
 from aivm.packages import Package, open_package
 from aivm.sessions import Decoder, Request, SessionPlan, generator_of, pack_session
@@ -32,6 +33,7 @@ PROMPT, TOKENS = (300, 20, 100), 48
 ENGINES = ("native", "wasm")
 ROUNDS, SLICE = 1000, 0.0005  # a scheduler gives a busy machine no longer moments
 GOAL = 1.0
+STATE = [np.zeros((1, 2, 256, 16), np.float32)] * 8
 
 
 class Peer:
@@ -50,7 +52,7 @@ class Peer:
         return results
 
     def generate(self) -> list[int]:
-        state = [np.zeros((1, 2, 256, 16), np.float32)] * 8
+        state = STATE
         tokens = list(PROMPT)
         for position in range(len(PROMPT) + TOKENS - 1):
             logits, *state = self.step(tokens[position], position, state)
@@ -74,8 +76,15 @@ def main() -> None:
     answers = [run() for run in whole.values()]
     if any(a != b for a, b in pairwise(answers)):
         raise Mismatch("the contestants do not pick the same tokens")
-    per_step = best_seconds(steps_of(package, peer), rounds=ROUNDS, slice_seconds=SLICE)
-    per_token = best_seconds(tokens_of(package, peer), rounds=ROUNDS, slice_seconds=SLICE)
+    loops: dict[str, Loop | PeerLoop] = {name: Loop(package, name) for name in ENGINES}
+    loops["onnxruntime"] = PeerLoop(peer)
+    per_step, per_token = (
+        best_seconds(runs, rounds=ROUNDS, slice_seconds=SLICE)
+        for runs in (
+            {name: loop.step for name, loop in loops.items()},
+            {name: loop.token for name, loop in loops.items()},
+        )
+    )
     rows = [
         [name, per_step[name] * 1e6, per_token[name] * 1e6, 1 / per_token[name]] for name in whole
     ]
@@ -107,39 +116,46 @@ def packed(model: bytes) -> Package:
         return open_package(Path(folder) / "package")
 
 
-def steps_of(package: Package, peer: Peer) -> dict[str, Callable[[], list[Array]]]:
-    """One step in the middle of the cache, by each contestant."""
-    state = [np.zeros((1, 2, 256, 16), np.float32)] * 8
-    given = [np.array([[5]], np.int64), np.array([128], np.int64), *state]
-    steps: dict[str, Callable[[], list[Array]]] = {}
-    for name in ENGINES:
-        loaded = open_engine(name).load(package.program("step"), package.constants("step"))
-        steps[name] = lambda loaded=loaded: loaded.run(given)  # type: ignore[misc]
-    steps["onnxruntime"] = lambda: peer.step(5, 128, state)
-    return steps
+class Loop:
+    """Ours in a decoding loop that stands still in the middle of the cache."""
+
+    def __init__(self, package: Package, engine: str) -> None:
+        self._step = loaded(package, "step", engine)
+        self._sampler = loaded(package, "sampler", engine)
+        self._state: Sequence[Array | Kept] = STATE
+
+    def step(self) -> Kept:
+        token, position = np.array([[5]], np.int64), np.array([128], np.int64)
+        logits, *self._state = self._step.advance([token, position, *self._state])
+        return logits
+
+    def token(self) -> int:
+        parameters = (
+            np.array(0, np.float32),
+            np.array(0, np.int64),
+            np.array(1, np.float32),
+            np.array([0, 128], np.uint64),
+        )
+        return int(self._sampler.advance([self.step(), *parameters])[0].array()[0, 0])
 
 
-def tokens_of(package: Package, peer: Peer) -> dict[str, Callable[[], object]]:
-    """The same, and the choice of the next token."""
-    steps = steps_of(package, peer)
-    parameters = [
-        np.array(0, np.float32),
-        np.array(0, np.int64),
-        np.array(1, np.float32),
-        np.zeros(2, np.uint64),
-    ]
-    tokens: dict[str, Callable[[], object]] = {}
-    for name in ENGINES:
-        sampler = open_engine(name).load(package.program("sampler"), package.constants("sampler"))
+class PeerLoop:
+    """The same by onnxruntime."""
 
-        def token(
-            step: Callable[[], list[Array]] = steps[name], sampler: Executable = sampler
-        ) -> object:
-            return sampler.run([step()[0], *parameters])
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._state = STATE
 
-        tokens[name] = token
-    tokens["onnxruntime"] = lambda: int(steps["onnxruntime"]()[0].argmax())
-    return tokens
+    def step(self) -> Array:
+        logits, *self._state = self._peer.step(5, 128, self._state)
+        return logits
+
+    def token(self) -> int:
+        return int(self.step().argmax())
+
+
+def loaded(package: Package, program: str, engine: str) -> Executable:
+    return open_engine(engine).load(package.program(program), package.constants(program))
 
 
 if __name__ == "__main__":

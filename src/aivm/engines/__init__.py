@@ -3,6 +3,6 @@
 An engine is a module or package of this room with a function `create`; its file name is its name.
 """
 
-from aivm.engines.base import Engine, Executable, engine_names, open_engine
+from aivm.engines.base import Engine, Executable, Kept, engine_names, open_engine
 
-__all__ = ["Engine", "Executable", "engine_names", "open_engine"]
+__all__ = ["Engine", "Executable", "Kept", "engine_names", "open_engine"]

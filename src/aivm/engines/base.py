@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import isnan
 from typing import Protocol, cast
 
 import numpy as np
@@ -44,6 +45,13 @@ class Executable(Protocol):
         """
         ...
 
+    def advance(self, inputs: Sequence[Array | Kept]) -> list[Kept]:
+        """As `run`, for loops in which outputs become inputs: the outputs stay where they are.
+
+        One that is an input of the next run may not have to move at all, and is not checked again.
+        """
+        ...
+
     def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
         """The result of every instruction, in order and unfused; raises as `run` does."""
         ...
@@ -51,6 +59,56 @@ class Executable(Protocol):
     def close(self) -> None:
         """Gives the memory back; nothing works afterwards. Closing twice is harmless."""
         ...
+
+
+class Kept:
+    """An output that stays in the memory where it was made, until somebody wants it elsewhere.
+
+    It behaves as an array that nobody can write to, but for one thing: a run of the executable that
+    made it may use it up.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_window")
+
+    def __init__(self, window: Array) -> None:
+        self._window: Array | None = window
+        self._array: Array | None = None
+
+    @classmethod
+    def of(cls, array: Array) -> Kept:
+        """An output that is nowhere but in an array of its own."""
+        kept = cls(array)
+        kept._array, kept._window = array, None
+        return kept
+
+    def array(self) -> Array:
+        """The output, in memory of its own. Raises ValueError where a run has used it up."""
+        if self._array is None:
+            if self._window is None:
+                raise ValueError("this output has been used up by the run it was given to")
+            self._array, self._window = self._window.copy(), None
+        return self._array
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it is still where it was made."""
+        return self._window is not None
+
+    def lies_in(self, window: Array | None) -> bool:
+        """Whether it is still in place, and this is the place."""
+        return window is not None and self._window is window
+
+    def use_up(self) -> None:
+        """Its window is about to change, and nobody wants it any more."""
+        self._window = None
+
+
+def advance_by_arrays(
+    run: Callable[[Sequence[Array]], list[Array]], inputs: Sequence[Array | Kept]
+) -> list[Kept]:
+    """`Executable.advance` of an engine that keeps nothing between runs."""
+    arrays = [given.array() if isinstance(given, Kept) else given for given in inputs]
+    return [Kept.of(array) for array in run(arrays)]
 
 
 class Engine(Protocol):
@@ -118,24 +176,35 @@ def checked_constants(program: Program, constants: Sequence[Array]) -> list[Arra
     return _checked("constant", [constant.type for constant in program.constants], constants)
 
 
-def _checked(
-    what: str, types: Sequence[TensorType], arrays: Sequence[Array], names: Sequence[str] = ()
-) -> list[Array]:
-    if len(arrays) != len(types):
-        raise WrongTensor(f"the program has {len(types)} {what}s, {len(arrays)} were given")
-    titles = [f"{what} {name!r}" for name in names] or [f"{what} {n}" for n in range(len(types))]
-    with np.errstate(over="ignore", invalid="ignore"):  # while looking for NaNs
-        return [_checked_array(*triple) for triple in zip(titles, types, arrays, strict=True)]
+def check_count(what: str, expected: int, given: int) -> None:
+    """Raises WrongTensor unless as many tensors are given as the program has of that sort."""
+    if given != expected:
+        raise WrongTensor(f"the program has {expected} {what}s, {given} were given")
 
 
-def _checked_array(name: str, expected: TensorType, array: Array) -> Array:
+def fitting(name: str, expected: TensorType, array: Array) -> Array:
+    """The elements of an array of that type, little-endian. Raises WrongTensor about `name`."""
     array = carried(array, expected.dtype, name)
     if array.shape != expected.shape:
         raise WrongTensor(f"{name} has shape {array.shape}, the program expects {expected.shape}")
+    return array
+
+
+def checked(name: str, expected: TensorType, array: Array) -> Array:
+    """One array as `checked_inputs` gives it."""
+    array = fitting(name, expected, array)
     if expected.dtype is DType.BOOL and array.size and array.view(np.uint8).max() > 1:
         raise WrongTensor(f"{name} is BOOL but holds a byte other than 0 and 1")
     # ascontiguousarray would turn rank 0 into rank 1.
     return _canonical_nans(expected.dtype, np.asarray(array, order="C"))
+
+
+def _checked(
+    what: str, types: Sequence[TensorType], arrays: Sequence[Array], names: Sequence[str] = ()
+) -> list[Array]:
+    check_count(what, len(types), len(arrays))
+    titles = [f"{what} {name!r}" for name in names] or [f"{what} {n}" for n in range(len(types))]
+    return [checked(*triple) for triple in zip(titles, types, arrays, strict=True)]
 
 
 def _canonical_nans(dtype: DType, array: Array) -> Array:
@@ -143,10 +212,16 @@ def _canonical_nans(dtype: DType, array: Array) -> Array:
         return array
     form = FORMAT_OF[dtype]
     if dtype is DType.F32:
-        # A sum of squares is a NaN if, and only if, anything is, and costs no array of its own.
-        line = array.reshape(-1)
-        if not np.isnan(line.dot(line)):
+        if not _has_nan(array.reshape(-1)):
             return array
         return np.where(np.isnan(array), np.array(form.canonical_nan, "<u4").view("<f4"), array)
     is_nan = (array & (form.sign_bit - 1)) > form.infinity
     return np.where(is_nan, np.array(form.canonical_nan, "<u2"), array) if is_nan.any() else array
+
+
+def _has_nan(line: Array) -> bool:
+    if line.size == 1:
+        return isnan(line.item())
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum of squares is a NaN if, and only if, anything is, and costs no array of its own.
+        return isnan(line.dot(line))

@@ -20,7 +20,7 @@ from typing import Self
 import numpy as np
 
 from aivm.commitments import Array, numpy_dtype
-from aivm.engines import Engine, Executable
+from aivm.engines import Engine, Executable, Kept
 from aivm.errors import NoToken
 from aivm.packages import Package, ProgramEntry
 from aivm.sessions.generator import Generator, Run
@@ -58,7 +58,8 @@ class Decoder:
 
     def _generate(self, request: Request, observer: Observer | None) -> Iterator[int]:
         generator = self.generator
-        state = tuple(np.zeros(t.shape, numpy_dtype(t.dtype)) for t in generator.state_types)
+        types = generator.state_types
+        state: Sequence[Array | Kept] = [np.zeros(t.shape, numpy_dtype(t.dtype)) for t in types]
         taken = 0
         logits = None
         for run in generator.runs_of(len(request.prompt)):
@@ -79,11 +80,11 @@ class Decoder:
         run: Run,
         tokens: Sequence[int],
         taken: int,
-        state: Sequence[Array],
+        state: Sequence[Array | Kept],
         observer: Observer | None,
-    ) -> tuple[Array | None, tuple[Array, ...]]:
+    ) -> tuple[Kept | None, Sequence[Kept]]:
         """One run of a step or block: its logits (where it has any) and the next state."""
-        given = {run.tokens: np.array([tokens], np.int64)}
+        given: dict[int, Array | Kept] = {run.tokens: np.array([tokens], np.int64)}
         if run.position is not None:
             kind = run.entry.inputs[run.position].type
             places = np.arange(taken, taken + kind.elements, dtype=np.int64)
@@ -92,17 +93,17 @@ class Decoder:
             given[place] = tensor
         outputs = self._run(run.entry, [given[place] for place in range(len(given))], observer)
         logits = None if run.logits is None else outputs[run.logits]
-        return logits, tuple(outputs[place] for _, place in run.states)
+        return logits, [outputs[place] for _, place in run.states]
 
-    def _draw(self, request: Request, logits: Array, number: int, observer: Observer | None) -> int:
-        inputs = [
+    def _draw(self, request: Request, logits: Kept, number: int, observer: Observer | None) -> int:
+        inputs: list[Array | Kept] = [
             logits,
             np.array(request.temperature, np.float32),
             np.array(request.top_k, np.int64),
             np.array(request.top_p, np.float32),
             np.array([request.seed, number], np.uint64),
         ]
-        token = int(self._run(self.generator.sampler, inputs, observer)[0][0, 0])
+        token = int(self._run(self.generator.sampler, inputs, observer)[0].array()[0, 0])
         if not 0 <= token < self.generator.vocabulary:
             raise NoToken(
                 f"after {number} tokens the model gave logits from which none can be drawn",
@@ -111,11 +112,14 @@ class Decoder:
         return token
 
     def _run(
-        self, entry: ProgramEntry, inputs: Sequence[Array], observer: Observer | None
-    ) -> list[Array]:
-        outputs = self._executables[entry.program].run(inputs)
-        if observer is not None:
-            observer(entry, inputs, outputs)
+        self, entry: ProgramEntry, inputs: Sequence[Array | Kept], observer: Observer | None
+    ) -> list[Kept]:
+        executable = self._executables[entry.program]
+        if observer is None:
+            return executable.advance(inputs)
+        arrays = [given.array() if isinstance(given, Kept) else given for given in inputs]
+        outputs = executable.advance(arrays)
+        observer(entry, arrays, [output.array() for output in outputs])
         return outputs
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from aivm.engines import base
 from aivm.errors import UnknownEngine, WrongTensor
-from aivm.isa.instructions import TensorType
+from aivm.isa.instructions import Map, TensorType
+from aivm.isa.opcodes import Function
 from aivm.isa.program import Constant, Program
 from aivm.numerics.dtypes import DType
 
@@ -115,3 +116,18 @@ def test_nans_are_read_as_the_canonical_one(
     (checked,) = base.checked_inputs(program(TensorType(dtype, (2,))), [array])
     assert checked.view(bits.dtype).tolist() == read
     assert bits.tolist() == given
+
+
+def test_the_reference_engine_advances_too() -> None:
+    pair = TensorType(DType.F32, (2,))
+    doubling = Program((pair,), (), (Map(Function.ADD, (0, 0), pair),), (1,))
+    executable = base.open_engine("reference").load(doubling, [])
+    first = executable.advance([np.array([1, 2], np.float32)])[0]
+    second = executable.advance([first])[0]
+    assert (first.array().tolist(), second.array().tolist()) == ([2, 4], [4, 8])
+
+
+def test_a_nan_in_one_number_is_found() -> None:
+    odd = np.array(0xFFC00001, np.uint32).view(np.float32)
+    (array,) = base.checked_inputs(program(TensorType(DType.F32, ())), [odd])
+    assert array.view(np.uint32) == 0x7FC00000

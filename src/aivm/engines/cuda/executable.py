@@ -9,7 +9,7 @@ import numpy as np
 
 from aivm import host
 from aivm.commitments import Array, numpy_dtype
-from aivm.engines.base import checked_constants, checked_inputs
+from aivm.engines.base import Kept, advance_by_arrays, checked_constants, checked_inputs
 from aivm.engines.cuda.device import Device, Function, Words
 from aivm.engines.cuda.kernel import Launch
 from aivm.engines.cuda.plan import GpuPlan, plan_inference, plan_trace
@@ -54,6 +54,9 @@ class CudaExecutable:
         arrays = [loaded.read(address, type_) for address, type_ in outputs]
         loaded.check_fault()
         return arrays
+
+    def advance(self, inputs: Sequence[Array | Kept]) -> list[Kept]:
+        return advance_by_arrays(self.run, inputs)
 
     def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
         self._open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -11,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from aivm.commitments import Array, VerifiedTensors, numpy_dtype
-from aivm.engines.base import checked_constants, checked_inputs
+from aivm.engines.base import (
+    Kept,
+    check_count,
+    checked,
+    checked_constants,
+    checked_inputs,
+    fitting,
+)
 from aivm.engines.plan.memory import ALIGNMENT
 from aivm.engines.plan.plan import Plan, Upload, plan_inference, plan_trace
 from aivm.engines.plan.prepared import Bytes, Prepared, PreparedUnits
@@ -80,17 +88,49 @@ class TapeExecutable:
         self._deadline_seconds = deadline_seconds
         loaded = self._load(trace=False)
         self._loaded: _Loaded | None = loaded
-        types = [program.value_types[value] for value in program.outputs]
-        outputs = zip(loaded.plan.results, types, strict=True)
-        self._outputs = [loaded.window(address, type_) for address, type_ in outputs]
+        self._outputs = loaded.output_windows()
+        self._staying = _outputs_in_inputs(program, loaded.plan, self._outputs)
+        self._kept: list[weakref.ref[Kept]] = []  # what the latest run has left in its memory
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
+        return [kept.array() for kept in self.advance(inputs)]
+
+    def advance(self, inputs: Sequence[Array | Kept]) -> list[Kept]:
         loaded = self._open()
-        arrays = checked_inputs(self.program, inputs)
+        arrays, staying = self._ready(inputs)
+        for kept in staying:
+            kept.use_up()
+        self._move_out()
         loaded.write_inputs(arrays)
         with self._deadline(loaded):
             loaded.run_steps(0, len(loaded.plan.steps))
-        return [window.copy() for window in self._outputs]
+        outputs = [Kept(window) for window in self._outputs]
+        self._kept = [weakref.ref(kept) for kept in outputs]
+        return outputs
+
+    def _ready(self, inputs: Sequence[Array | Kept]) -> tuple[list[Array | None], list[Kept]]:
+        """The inputs, None where the place of one holds it already, and what is left in place."""
+        types = self.program.inputs
+        check_count("input", len(types), len(inputs))
+        arrays: list[Array | None] = []
+        staying: list[Kept] = []
+        for number, (given, type_) in enumerate(zip(inputs, types, strict=True)):
+            if not isinstance(given, Kept):
+                arrays.append(checked(f"input {number}", type_, given))
+            elif given.lies_in(self._staying[number]):
+                arrays.append(None)
+                staying.append(given)
+            else:  # an engine made it, so every NaN is canonical
+                arrays.append(fitting(f"input {number}", type_, given.array()))
+        return arrays, staying
+
+    def _move_out(self) -> None:
+        """Saves, before the memory changes, what somebody may still ask for."""
+        for reference in self._kept:
+            kept = reference()
+            if kept is not None and kept.is_in_place:
+                kept.array()
+        self._kept.clear()
 
     def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
         self._open()
@@ -110,8 +150,10 @@ class TapeExecutable:
             loaded.close()
 
     def close(self) -> None:
-        self._outputs.clear()
         if self._loaded is not None:
+            self._move_out()
+            self._outputs.clear()
+            self._staying.clear()
             self._loaded.close()
             self._loaded = None
 
@@ -151,6 +193,21 @@ class TapeExecutable:
         finally:
             timer.cancel()
             timer.join()
+
+
+def _outputs_in_inputs(
+    program: Program, plan: Plan, outputs: Sequence[Array]
+) -> list[Array | None]:
+    """For each input the output that an inference leaves in its place, where there is one."""
+    found: list[Array | None] = []
+    for buffer, type_ in zip(plan.inputs, program.inputs, strict=True):
+        left = (
+            window
+            for address, value, window in zip(plan.results, program.outputs, outputs, strict=True)
+            if address == Address(buffer) and program.value_types[value] == type_
+        )
+        found.append(next(left, None))
+    return found
 
 
 class _Loaded:
@@ -244,9 +301,16 @@ class _Loaded:
         if offset is not None:
             self._write(self.buffers_at + offset, self.constants[entry.constant])
 
-    def write_inputs(self, arrays: Sequence[Array]) -> None:
+    def output_windows(self) -> list[Array]:
+        """Where an inference leaves its outputs."""
+        types = [self.program.value_types[value] for value in self.program.outputs]
+        return [self.window(*pair) for pair in zip(self.plan.results, types, strict=True)]
+
+    def write_inputs(self, arrays: Sequence[Array | None]) -> None:
+        """Copies the inputs to their places; None stands for one that is there."""
         for window, array in zip(self._inputs, arrays, strict=True):
-            np.copyto(window, array)
+            if array is not None:
+                np.copyto(window, array)
 
     def run_steps(self, first: int, last: int) -> None:
         """Runs steps [first, last) of the plan. Raises InvalidIndex or DeadlineExceeded."""

@@ -58,6 +58,7 @@ class Lowering:
     tables: dict[bytes, Address] = field(default_factory=dict)
     fillers: dict[tuple[DType, int], View] = field(default_factory=dict)
     readers: dict[int, set[int]] = field(default_factory=dict)  # groups that read a value
+    in_place: dict[int, int] = field(default_factory=dict)  # values: whose buffers they take over
     made: MadeRows | None = None  # what the last step made, if it is rows
 
     def __post_init__(self) -> None:
@@ -77,6 +78,12 @@ class Lowering:
 
     def emit(self, kind: Kind, node: Node, words: list[Word], scratch_bytes: int = 0) -> None:
         self.out.append(Step(kind, node.position, tuple(words), scratch_bytes))
+
+    def home(self, buffer: int) -> int:
+        """The buffer itself, or the one that it takes over."""
+        while buffer in self.in_place:
+            buffer = self.in_place[buffer]
+        return buffer
 
     def dtype(self, value: int) -> DType:
         return self.graph.types[value].dtype
@@ -189,11 +196,21 @@ class Lowering:
     def scatter(self, node: Node) -> None:
         work, (data, index, updates) = node.work, node.operands
         assert isinstance(work, Scatter)
-        self.copy_view(node, data, Address(node.value), dense_strides(data.shape))
+        if self.may_take_over(node, data):
+            self.in_place[node.value] = data.value
+        else:
+            self.copy_view(node, data, Address(node.value), dense_strides(data.shape))
         words: list[Word] = [work.function, node.type.dtype, Address(node.value)]
         words += [self.address(index), self.dtype(index.value).size_bytes, self.address(updates)]
         words += [work.outer, work.size, index.elements, work.inner]
         self.emit(Kind.SCATTER, node, words)
+
+    def may_take_over(self, node: Node, data: View) -> bool:
+        """Whether the node can write to all of an operand's buffer: nobody else ever reads it."""
+        whole = data.is_dense and data.elements == self.graph.types[data.value].elements
+        once = sum(view.value == data.value for view in node.operands) == 1
+        alone = len(self.readers.get(data.value, ())) == 1
+        return whole and once and alone and data.value not in self.static
 
     def rank(self, node: Node) -> None:
         work, (operand,) = node.work, node.operands

@@ -64,7 +64,11 @@ def plan_inference(
     lowering = _lowering(graph, groups, target, hoist=True)
     for group in groups:
         lowering.lower(group)
-    addresses = tuple(lowering.address(view) for view in graph.outputs)
+    lowering.steps = [step.rehoused(lowering.home) for step in lowering.steps]
+    addresses = tuple(
+        Address(lowering.home(address.buffer), address.offset)
+        for address in map(lowering.address, graph.outputs)
+    )
     units = [] if shared_bytes is None else _take_units(lowering, addresses, shared_bytes)
     return _placed(lowering, addresses, (), constants_in_place, units)
 

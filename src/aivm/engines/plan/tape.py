@@ -8,7 +8,7 @@ byte offset) until the buffers have a place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -62,6 +62,14 @@ class Step:
     def buffers(self) -> set[int]:
         """Every buffer that the step reads or writes."""
         return {word.buffer for word in self.words if isinstance(word, Address)}
+
+    def rehoused(self, home: Callable[[int], int]) -> Step:
+        """The step with every buffer replaced by its home."""
+        words = (
+            Address(home(word.buffer), word.offset) if isinstance(word, Address) else word
+            for word in self.words
+        )
+        return replace(self, words=tuple(words))
 
 
 def encode(steps: Iterable[Step], place: Callable[[int], int]) -> npt.NDArray[np.int64]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from aivm import host
 from aivm.commitments import Array, numpy_dtype
-from aivm.engines.base import checked_constants, checked_inputs
+from aivm.engines.base import Kept, advance_by_arrays, checked_constants, checked_inputs
 from aivm.engines.reference.operands import WORD_DTYPES, ArrayOperands
 from aivm.errors import DeadlineExceeded, InvalidIndex, TooLarge
 from aivm.isa.chains import wrapped_position
@@ -68,6 +68,9 @@ class ReferenceExecutable:
             if value in wanted
         }
         return [results[value].copy() for value in self.program.outputs]
+
+    def advance(self, inputs: Sequence[Array | Kept]) -> list[Kept]:
+        return advance_by_arrays(self.run, inputs)
 
     def trace(self, inputs: Sequence[Array]) -> Iterator[Array]:
         """As `Executable.trace`; the arrays are read-only, later instructions read them too."""

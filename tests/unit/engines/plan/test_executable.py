@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aivm.commitments import tensor_root
-from aivm.engines import Engine, open_engine
+from aivm.commitments import Array, tensor_root
+from aivm.engines import Engine, Kept, open_engine
 from aivm.errors import (
     DeadlineExceeded,
     InvalidIndex,
@@ -14,7 +14,18 @@ from aivm.errors import (
     TooLarge,
     WrongTensor,
 )
-from aivm.isa import Constant, Function, Gather, Map, MatMul, Move, Program, TensorType
+from aivm.isa import (
+    Constant,
+    Function,
+    Gather,
+    Map,
+    MatMul,
+    Move,
+    Program,
+    Scatter,
+    Scattering,
+    TensorType,
+)
 from aivm.numerics.dtypes import DType
 from aivm.testing.engines import same
 
@@ -156,4 +167,82 @@ def test_an_output_may_be_a_part_of_a_constant(engine: Engine) -> None:
     executable = engine.load(program, [table])
     (result,) = executable.run([np.zeros((8, 8), np.float32)])
     assert same(result, table[2])
+    executable.close()
+
+
+def ring() -> Program:
+    """Puts a row into a state (0) at a place (1); gives the state, its square, the state again."""
+    state, place, row = (TensorType(DType.F32, (4, 3)), TensorType(DType.I64, (1,)), (1, 3))
+    put = Scatter(Scattering.REPLACE, (0, 1, 2), state, 1, 4, 3)
+    square = Map(Function.MUL, (3, 3), state)
+    return Program((state, place, TensorType(DType.F32, row)), (), (put, square), (3, 4, 3))
+
+
+def ring_inputs(turn: int) -> list[Array]:
+    return [np.array([turn % 4], np.int64), np.full((1, 3), turn + 1, np.float32)]
+
+
+@pytest.mark.parametrize("chosen", [0, 1, 2])
+def test_advancing_gives_what_runs_give(engine: Engine, chosen: int) -> None:
+    executable = engine.load(ring(), [])
+    state = np.zeros((4, 3), np.float32)
+    kept: Array | Kept = state
+    others: list[Kept] = []
+    squares = []
+    for turn in range(6):
+        given = ring_inputs(turn)
+        results = executable.run([state, *given])
+        outputs = executable.advance([kept, *given])
+        state, kept = results[chosen], outputs[chosen]
+        others.append(outputs[1 - min(chosen, 1)])
+        squares.append(results[1 - min(chosen, 1)])
+    assert isinstance(kept, Kept) and same(kept.array(), state)
+    # What is not given back survives the runs behind it.
+    assert all(same(other.array(), square) for other, square in zip(others, squares, strict=True))
+    executable.close()
+
+
+def test_loops_may_take_turns(engine: Engine) -> None:
+    executable = engine.load(ring(), [])
+    loops: list[Array | Kept] = [np.zeros((4, 3), np.float32), np.ones((4, 3), np.float32)]
+    expected = [np.zeros((4, 3), np.float32), np.ones((4, 3), np.float32)]
+    for turn in range(6):
+        for number in (0, 1, 1) if turn % 2 else (0, 1):
+            loops[number] = executable.advance([loops[number], *ring_inputs(turn)])[0]
+            expected[number][turn % 4] = turn + 1
+    executable.close()  # nothing that somebody holds is lost
+    for kept, array in zip(loops, expected, strict=True):
+        assert isinstance(kept, Kept) and same(kept.array(), array)
+
+
+def test_a_state_that_only_a_scatter_reads_stays_where_it_is(engine: Engine) -> None:
+    executable = engine.load(ring(), [])
+    kept = executable.advance([np.zeros((4, 3), np.float32), *ring_inputs(0)])[0]
+    with pytest.raises(WrongTensor):
+        executable.advance([kept, np.zeros(1, np.int32), np.zeros((1, 3), np.float32)])
+    assert kept.is_in_place  # a refused run has used up nothing
+    last = executable.advance([kept, *ring_inputs(1)])[0]
+    with pytest.raises(ValueError, match="used up"):
+        kept.array()
+    assert last.array()[:, 0].tolist() == [1, 2, 0, 0]
+    executable.close()
+
+
+def test_a_kept_output_must_fit(engine: Engine) -> None:
+    executable = engine.load(ring(), [])
+    kept = executable.advance([np.zeros((4, 3), np.float32), *ring_inputs(0)])[0]
+    with pytest.raises(WrongTensor, match="input 2"):
+        executable.advance([kept, np.zeros(1, np.int64), kept])
+    executable.close()
+
+
+def test_a_scatter_leaves_alone_what_others_read(engine: Engine) -> None:
+    state, place = TensorType(DType.F32, (4,)), TensorType(DType.I64, (1,))
+    one = TensorType(DType.F32, (1,))
+    put = Scatter(Scattering.REPLACE, (0, 1, 2), state, 1, 4, 1)
+    program = Program((state, place, one), (), (put, Map(Function.ADD, (0, 3), state)), (3, 4))
+    executable = engine.load(program, [])
+    given = [np.arange(4, dtype=np.float32), np.array([2], np.int64), np.array([9], np.float32)]
+    put_in, added = executable.run(given)
+    assert put_in.tolist() == [0, 1, 9, 3] and added.tolist() == [0, 2, 11, 6]
     executable.close()
