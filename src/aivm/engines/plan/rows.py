@@ -87,7 +87,8 @@ class RowsBuilder:
         length = prod(self.space[self.split :])
         whole_rows = group.split is not None
         self.chunk = length if whole_rows else min(length, CHUNK_ELEMENTS)
-        self.block = max(1, BLOCK_ELEMENTS // length) if self.chunk == length else 1
+        fitting = BLOCK_ELEMENTS // length if self.chunk == length else 1
+        self.block = max(1, min(fitting, prod(self.space[: self.split])))
         self.scratch = Scratch(self.chunk, self.block)
         self.slots: list[Slot] = []
         self.ops: list[tuple[int, ...]] = []
