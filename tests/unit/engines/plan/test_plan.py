@@ -130,3 +130,12 @@ def test_every_family_has_a_step(build) -> None:
     # The count and the ones never change.
     hoisted = sorted(entry.kind.name for entry in made.setup if isinstance(entry, Step))
     assert hoisted == ["COPY", "IOTA"]
+
+
+def test_one_row_is_read_where_it_is(build) -> None:
+    """A block has no more rows than the step, so nothing is repeated to fill one."""
+    x, y = build.input(8), build.input(8)
+    total = build.add(Map(Function.ADD, (x, y), f32(8)))
+    (step,) = plan(build.program(total)).steps
+    rows, block, ops = step.words[0], step.words[12], step.words[14]
+    assert (rows, block, ops) == (1, 1, 1)
