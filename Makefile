@@ -89,11 +89,13 @@ modules-check: $(STAMP)-dev
 
 contracts: contracts/node_modules
 	$(BIN)/python contracts/generate_functions.py
+	$(BIN)/python contracts/generate_instructions.py
 	$(BIN)/python contracts/build.py
 	$(BIN)/python contracts/gas.py
 
 contracts-check: contracts/node_modules $(STAMP)-dev
 	$(BIN)/python contracts/generate_functions.py --check
+	$(BIN)/python contracts/generate_instructions.py --check
 	$(BIN)/python contracts/build.py --check
 	$(BIN)/python contracts/gas.py --check
 

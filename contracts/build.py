@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-CONTRACTS = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager", "Numerics")
+CONTRACTS = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager", "Numerics", "OneStep")
 
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "src" / "aivm" / "chain" / "artifacts"

@@ -187,7 +187,10 @@ def _compute(operands: TracedOperands, instruction: Instruction, claim: Claim) -
         return (steps.run(),)
     if lanes:
         return (_lane_step(steps, claim.step, before),)
-    return steps.step(before or steps.start(), claim.step)
+    if first:
+        before = steps.start()
+        operands.keep(before)  # also where a SCATTER replaces it at once
+    return steps.step(before, claim.step)
 
 
 def _lane_step(steps: Chain[Word], step: int, before: tuple[Word, ...]) -> Word:

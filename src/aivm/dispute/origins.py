@@ -69,7 +69,7 @@ class TracedOperands:
         self.indices: list[int] = []  # what the index tensors held
         self._reader = reader
         self._found: dict[Place, int] = {}
-        self._addressing: set[Place] = set()
+        self._kept: set[Place] = set()
 
     def read(self, slot: int, element: Index) -> Word:
         place = (slot, int(element))
@@ -80,14 +80,18 @@ class TracedOperands:
         return canonical(self, dtype, word)
 
     def index(self, word: Word) -> int:
-        self._addressing |= word.origins
+        self.keep((word,))
         self.indices.append(word.value)
         return word.value
+
+    def keep(self, words: Sequence[Word]) -> None:
+        """Count these words' origins as needed, whatever comes of the words."""
+        self._kept.update(*(word.origins for word in words))
 
     def word(self, dtype: DType, number: Index) -> Word:
         return Word(wrap(dtype, number))
 
     def needed(self, words: Sequence[Word]) -> dict[Place, int]:
         """The places that these words depend on with the patterns there, in order of reading."""
-        origins = self._addressing.union(*(word.origins for word in words))
+        origins = self._kept.union(*(word.origins for word in words))
         return {place: word for place, word in self._found.items() if place in origins}

@@ -136,7 +136,7 @@ def _float_sum(operands: Operands[W], instruction: Reduce, index: Index) -> Chai
 def _fold(operands: Operands[W], instruction: Reduce, index: Index) -> Chain[W]:
     """Ascending from the neutral element, so that the first step gives the first element."""
     m, read = operands.machine, _reader(operands, instruction, index)
-    dtype, name = instruction.type.dtype, _FOLDS[instruction.function]
+    dtype, name = instruction.type.dtype, FOLDS[instruction.function]
 
     def step(state: tuple[W, ...], k: int) -> tuple[W, ...]:
         if dtype is DType.F32:
@@ -149,7 +149,7 @@ def _fold(operands: Operands[W], instruction: Reduce, index: Index) -> Chain[W]:
     return Chain(instruction.length, start, step, lambda state: state[0])
 
 
-_FOLDS = {
+FOLDS = {
     Reduction.SUM: "add",
     Reduction.PROD: "mul",
     Reduction.MAX: "max",

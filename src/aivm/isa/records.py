@@ -64,24 +64,24 @@ FORMAT_VERSION = 1
 
 _PREFIX = struct.Struct(">6B2x4I")
 _SHAPE = struct.Struct(">8I")
-_SHAPE_OFFSET = 32
+SHAPE_OFFSET = 32
 _HEADER = struct.Struct(">B7x8sII8x4I")
 _ROOT = slice(64, 96)
-_SOURCE_RANK_OFFSET = 96
+SOURCE_RANK_OFFSET = 96
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class Field:
     """An attribute of a family: where its numbers lie, their struct code, how many there are."""
 
     name: str
     offset: int
     code: str
-    many: Callable[[_Counts], int] | None = None  # None: one number, not a tuple
+    many: Callable[[Counts], int] | None = None  # None: one number, not a tuple
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
+class Counts:
     """The lengths of a record's tuples."""
 
     operands: int
@@ -110,33 +110,33 @@ _FUNCTIONS: dict[Opcode, type[Function] | type[Reduction] | type[Scattering]] = 
     Opcode.SCATTER: Scattering,
 }
 # Attributes that are true or false: bits of `flags`, from bit 0.
-_FLAGS: dict[Opcode, tuple[str, ...]] = {
+FLAGS: dict[Opcode, tuple[str, ...]] = {
     Opcode.MATMUL: ("transpose_a", "transpose_b"),
     Opcode.RANK: ("descending",),
 }
-_OUTER = _Field("outer", 64, "Q")
-_LENGTH = _Field("length", 72, "Q")
-_SIZE = _Field("size", 72, "Q")
-_INNER = _Field("inner", 80, "Q")
-_FIELDS: dict[Opcode, tuple[_Field, ...]] = {
+_OUTER = Field("outer", 64, "Q")
+_LENGTH = Field("length", 72, "Q")
+_SIZE = Field("size", 72, "Q")
+_INNER = Field("inner", 80, "Q")
+FIELDS: dict[Opcode, tuple[Field, ...]] = {
     Opcode.REDUCE: (_OUTER, _LENGTH, _INNER),
     Opcode.RANK: (_OUTER, _LENGTH, _INNER),
     Opcode.GATHER: (_OUTER, _SIZE, _INNER),
     Opcode.SCATTER: (_OUTER, _SIZE, _INNER),
-    Opcode.CONCAT: (_OUTER, _INNER, _Field("lengths", 96, "Q", lambda counts: counts.operands)),
+    Opcode.CONCAT: (_OUTER, _INNER, Field("lengths", 96, "Q", lambda counts: counts.operands)),
     Opcode.IOTA: (
         _LENGTH,
         _INNER,
-        _Field("start", 96, "q"),
-        _Field("step", 104, "q"),
+        Field("start", 96, "q"),
+        Field("step", 104, "q"),
     ),
-    Opcode.FILL: (_Field("bits", 24, "Q"),),
+    Opcode.FILL: (Field("bits", 24, "Q"),),
     Opcode.MOVE: (
-        _Field("fill", 24, "Q"),
-        _Field("source", 64, "I", lambda counts: counts.source_rank),
-        _Field("axes", 97, "b", lambda counts: counts.rank),
-        _Field("steps", 128, "q", lambda counts: counts.rank),
-        _Field("origins", 192, "q", lambda counts: counts.source_rank),
+        Field("fill", 24, "Q"),
+        Field("source", 64, "I", lambda counts: counts.source_rank),
+        Field("axes", 97, "b", lambda counts: counts.rank),
+        Field("steps", 128, "q", lambda counts: counts.rank),
+        Field("origins", 192, "q", lambda counts: counts.source_rank),
     ),
 }
 
@@ -213,7 +213,7 @@ def _record(
     dtype, shape = (type_.dtype, type_.shape) if type_ else (0, ())
     padded = (*operands, *[0] * (MAX_OPERANDS - len(operands)))
     _PREFIX.pack_into(record, 0, opcode, function, dtype, len(shape), len(operands), flags, *padded)
-    _SHAPE.pack_into(record, _SHAPE_OFFSET, *shape, *[0] * (MAX_RANK - len(shape)))
+    _SHAPE.pack_into(record, SHAPE_OFFSET, *shape, *[0] * (MAX_RANK - len(shape)))
     return record
 
 
@@ -227,12 +227,12 @@ def encode_instruction(instruction: Instruction) -> bytes:
     """The record of one valid instruction."""
     opcode = _OPCODES[type(instruction)]
     function = instruction.function if isinstance(instruction, Map | Reduce | Scatter) else 0
-    names = enumerate(_FLAGS.get(opcode, ()))
+    names = enumerate(FLAGS.get(opcode, ()))
     flags = sum(getattr(instruction, name) << bit for bit, name in names)
     record = _record(opcode, instruction.operands, instruction.type, function, flags)
     if isinstance(instruction, Move):
-        record[_SOURCE_RANK_OFFSET] = len(instruction.source)
-    for field in _FIELDS.get(opcode, ()):
+        record[SOURCE_RANK_OFFSET] = len(instruction.source)
+    for field in FIELDS.get(opcode, ()):
         value = getattr(instruction, field.name)
         numbers = value if field.many else (value,)
         struct.pack_into(f">{len(numbers)}{field.code}", record, field.offset, *numbers)
@@ -274,11 +274,11 @@ def decode_instruction(record: bytes) -> Instruction:
     attributes: dict[str, Any] = {"operands": _operands(record), "type": _type(record)}
     if opcode in _FUNCTIONS:
         attributes["function"] = _member(_FUNCTIONS[opcode], record[1], "function")
-    for bit, name in enumerate(_FLAGS.get(opcode, ())):
+    for bit, name in enumerate(FLAGS.get(opcode, ())):
         attributes[name] = bool(record[5] >> bit & 1)
-    source_rank = record[_SOURCE_RANK_OFFSET] if family is Move else 0
-    counts = _Counts(record[4], record[3], _count(source_rank, MAX_RANK, "source rank"))
-    for field in _FIELDS.get(opcode, ()):
+    source_rank = record[SOURCE_RANK_OFFSET] if family is Move else 0
+    counts = Counts(record[4], record[3], _count(source_rank, MAX_RANK, "source rank"))
+    for field in FIELDS.get(opcode, ()):
         many = field.many(counts) if field.many else 1
         numbers = struct.unpack_from(f">{many}{field.code}", record, field.offset)
         attributes[field.name] = numbers if field.many else numbers[0]
@@ -300,7 +300,7 @@ def _expect(opcode: Opcode, record: bytes) -> None:
 
 
 def _type(record: bytes) -> TensorType:
-    shape = _SHAPE.unpack_from(record, _SHAPE_OFFSET)
+    shape = _SHAPE.unpack_from(record, SHAPE_OFFSET)
     dtype = _member(DType, record[2], "dtype")
     return TensorType(dtype, shape[: _count(record[3], MAX_RANK, "rank")])
 

@@ -17,7 +17,7 @@ from aivm.chain.anvil import AnvilProcess
 from aivm.chain.artifact import load
 from aivm.chain.rpc import Rpc
 
-NAMES = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager", "Numerics")
+NAMES = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager", "Numerics", "OneStep")
 
 REQUEST_GAS = 12_000_000  # the chain allows 2**24
 REQUEST_CALLS = 3_000  # a request then has less than 1 MiB

@@ -113,6 +113,7 @@ def test_the_artifacts_are_made_from_these_sources(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_rebuild_gives_the_same_bytes(contracts: Path) -> None:
     if shutil.which("node") is None or not (contracts / "node_modules" / "solc").exists():
         pytest.skip("needs Node and `npm ci --ignore-scripts` in contracts/")

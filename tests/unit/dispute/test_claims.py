@@ -182,6 +182,13 @@ def test_an_update_for_another_row_is_not_read() -> None:
     assert places(bench.claim(0, Stage.STEP, 1, (5,))) == [(1, 1), (2, 1)]
 
 
+def test_a_start_is_read_even_where_an_update_replaces_it_at_once() -> None:
+    index = np.array([1, 0], "<i4")
+    instruction = Scatter(Scattering.REPLACE, (0, 1, 2), f32(3), 1, 3, 1)
+    bench = bench_of(instruction, ONES, index, np.ones(2, "<f4"))
+    assert places(bench.claim(1, Stage.STEP, 0)) == [(0, 1), (1, 0), (2, 0)]
+
+
 def test_an_element_is_ranked_against_itself_with_one_read() -> None:
     bench = bench_of(Rank((0,), TensorType(DType.I64, (3,)), 1, 3, 1), ONES)
     assert places(bench.claim(1, Stage.STEP, 1, (1,))) == [(0, 1)]
