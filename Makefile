@@ -60,14 +60,14 @@ test-gpu: $(STAMP)-dev
 check: $(STAMP)-dev kernels-check modules-check contracts-check
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python vectors/generate.py --check
-	$(BIN)/ruff format --check src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
-	$(BIN)/ruff check src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/ruff format --check src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/ruff check src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP)-dev
-	$(BIN)/ruff format src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
-	$(BIN)/ruff check --fix src tests benchmarks kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/ruff format src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/ruff check --fix src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
 
 # --- generated artifacts: rebuilt and compared -----------------------------------------------------
 
