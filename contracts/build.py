@@ -21,7 +21,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-CONTRACTS = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager", "Numerics", "OneStep")
+CONTRACTS = (
+    "AIVMToken",
+    "ModelRegistry",
+    "Staking",
+    "EscrowManager",
+    "Numerics",
+    "OneStep",
+    "Referee",
+    "DisputeGame",
+)
 
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "src" / "aivm" / "chain" / "artifacts"

@@ -36,6 +36,10 @@ _ROOT = slice(64, 96)  # of a CONSTANT record
 _VALUE = slice(8, 12)  # of an OUTPUT record
 
 
+# Of the others, local receipts are nobody's claim, and attested and zk ones promise no equal bits.
+DISPUTABLE = frozenset({Tier.OPTIMISTIC, Tier.REDUNDANT})
+
+
 class Outcome(IntEnum):
     """How a game ends."""
 
@@ -65,8 +69,8 @@ def opened(
     `header` and `path` show record 0 of the receipt's program. Raises IllegalMove for a receipt
     that is not, or no longer, open to disputes.
     """
-    if receipt.tier is Tier.LOCAL:
-        raise IllegalMove("a local receipt is nobody's claim")
+    if receipt.tier not in DISPUTABLE:
+        raise IllegalMove(f"receipts of tier {receipt.tier.name} are not decided by this game")
     if not now - rules.window <= receipt.time <= now:
         raise IllegalMove("the receipt's time is ahead, or too long ago")
     numerics, *counts = decode_header(header)

@@ -17,7 +17,16 @@ from aivm.chain.anvil import AnvilProcess
 from aivm.chain.artifact import load
 from aivm.chain.rpc import Rpc
 
-NAMES = ("AIVMToken", "ModelRegistry", "Staking", "EscrowManager", "Numerics", "OneStep")
+NAMES = (
+    "AIVMToken",
+    "ModelRegistry",
+    "Staking",
+    "EscrowManager",
+    "Numerics",
+    "OneStep",
+    "Referee",
+    "DisputeGame",
+)
 
 REQUEST_GAS = 12_000_000  # the chain allows 2**24
 REQUEST_CALLS = 3_000  # a request then has less than 1 MiB
