@@ -109,7 +109,7 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         _check(state, Phase.COMMIT);
         _demandReceipt(state, receipt);
         if (outputs.length != state.outputs) revert WrongCount(outputs.length, state.outputs);
-        if (MerkleTree.hashUp(Openings.leafHashes(outputs)) != receipt.outputs) revert WrongOpening();
+        if (MerkleTree.hashUp(outputs, true) != receipt.outputs) revert WrongOpening();
         state.leaves = state.values();
         state.level = MerkleTree.depth(state.leaves);
         state.trace = state.frontierRoot(nodes, state.level <= MerkleTree.MAX_LEVELS);

@@ -22,13 +22,6 @@ library Openings {
         return 1 + values(state) + state.outputs;
     }
 
-    function leafHashes(bytes32[] calldata leaves) internal pure returns (bytes32[] memory hashes) {
-        hashes = new bytes32[](leaves.length);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            hashes[i] = MerkleTree.leafHash(abi.encode(leaves[i]));
-        }
-    }
-
     /// @notice What a frontier of the node in dispute hashes up to; at the leaves of the trace it is tensor roots.
     function frontierRoot(GameState memory state, bytes32[] calldata nodes, bool areValues)
         internal
@@ -38,7 +31,7 @@ library Openings {
         uint256 levels = MerkleTree.roundLevels(state.level);
         uint256 expected = MerkleTree.frontierSize(state.leaves, state.level, state.index, levels);
         if (nodes.length != expected) revert IDisputeGame.WrongCount(nodes.length, expected);
-        return MerkleTree.hashUp(areValues ? leafHashes(nodes) : nodes);
+        return MerkleTree.hashUp(nodes, areValues);
     }
 
     /// @notice Reverts unless the 32 bytes `leaf` are number `position` of the `count` leaves under `root`.
