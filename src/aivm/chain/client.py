@@ -12,6 +12,7 @@ from eth_hash.auto import keccak
 from aivm.chain.account import Account
 from aivm.chain.address_book import AddressBook
 from aivm.chain.artifact import known_errors
+from aivm.chain.dispute import DisputeGame
 from aivm.chain.escrow import EscrowManager
 from aivm.chain.events import EventFollower
 from aivm.chain.registry import ModelRegistry
@@ -115,6 +116,11 @@ class Chain:
         """The payment channels."""
         return EscrowManager(self)
 
+    @cached_property
+    def dispute(self) -> DisputeGame:
+        """The disputes about receipts."""
+        return DisputeGame(self)
+
     async def send(self, account: Account, intent: Intent) -> TransactionReceipt:
         """Send a transaction and wait until it is mined; see TransactionSender.send for errors."""
         return await self._sender.send(account, intent)
@@ -149,7 +155,7 @@ class Chain:
 
     def follow(self, *, first_block: int = 0, confirmations: int = 1) -> EventFollower:
         """A reader of all events of the network's contracts."""
-        contracts = [self.token, self.registry, self.staking, self.escrow]
+        contracts = [self.token, self.registry, self.staking, self.escrow, self.dispute]
         abis = {contract.address: contract.abi for contract in contracts}
         return EventFollower(self.rpc, abis, first_block=first_block, confirmations=confirmations)
 

@@ -20,6 +20,7 @@ from aivm.chain.address_book import AddressBook
 from aivm.chain.anvil import AnvilProcess
 from aivm.chain.deploy import DeploymentParameters, deploy
 from aivm.chain.rpc import Rpc
+from aivm.errors import NotFound
 
 DEFAULT_SEED = "aivm devnet"
 DEFAULT_BALANCE = 10_000 * 10**18  # wei
@@ -70,13 +71,16 @@ class DevChain:
         await self.rpc.call("anvil_setBalance", address, hex(wei))
 
     async def deploy(self, parameters: DeploymentParameters | None = None) -> AddressBook:
-        """Deploy AIVM's contracts from the first account.
+        """Deploy AIVM's contracts from the account that governs; by default the first does.
 
-        By default that account also governs, receives the fees and holds all tokens.
+        By default that account also receives the fees and holds all tokens. Raises NotFound if
+        `parameters` name a governance that is none of this chain's accounts.
         """
-        owner = self.accounts[0]
-        chosen = parameters or DeploymentParameters.for_devnet(owner.address)
-        return await deploy(self.rpc, owner, chosen)
+        chosen = parameters or DeploymentParameters.for_devnet(self.accounts[0].address)
+        for account in self.accounts:
+            if account.address == chosen.governance:
+                return (await deploy(self.rpc, account, chosen)).address_book
+        raise NotFound(f"governance {chosen.governance} is no account of this development chain")
 
     async def advance(self, seconds: int) -> None:
         """Move the chain's clock forward and mine a block, so that contracts see the new time."""

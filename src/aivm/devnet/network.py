@@ -18,7 +18,7 @@ from aivm import config as settings
 from aivm import host
 from aivm.chain.account import Account
 from aivm.chain.client import Chain
-from aivm.chain.deploy import DeploymentParameters, deploy
+from aivm.chain.deploy import DeploymentParameters
 from aivm.chain.devchain import DevChain, dev_account
 from aivm.config import Config
 from aivm.devnet.children import Membership, ProviderProcess, write_key
@@ -31,12 +31,12 @@ from aivm.provider.admission import Terms
 
 TOKEN = 10**18
 STAKE = 10_000 * TOKEN
-PURSE = 1_000 * TOKEN  # what publisher, client and providers start with
+PURSE = 1_000 * TOKEN  # what publisher, client, gateway and verifier start with
 ROYALTY_BPS = 500
 CHEAT_PRICE = 2 * Terms().price_per_gas
 COIN = 10**18  # wei for the gas of a hot key's redemptions
 CHEAT_MODULE = "aivm.devnet.cheat"
-_NAMED_ROLES = 5
+_NAMED_ROLES = 6
 
 Report = Callable[[str], None]
 
@@ -62,6 +62,7 @@ class Roles:
     publisher: Account
     client: Account
     gateway: Account
+    verifier: Account
     owners: tuple[Account, ...]
 
     @classmethod
@@ -73,6 +74,7 @@ class Roles:
             publisher=dev_account(2),
             client=dev_account(3),
             gateway=dev_account(4),
+            verifier=dev_account(5),
             owners=tuple(dev_account(index) for index in owners),
         )
 
@@ -177,11 +179,11 @@ async def _deployed(devchain: DevChain, roles: Roles, address_book: Path) -> Cha
         treasury=roles.treasury.address,
         token_holder=roles.governance.address,
     )
-    book = await deploy(devchain.rpc, roles.governance, parameters)
+    book = await devchain.deploy(parameters)
     address_book.parent.mkdir(parents=True, exist_ok=True)
     book.write(address_book)
     chain = await Chain.connect(devchain.url, book)
-    for account in (roles.publisher, roles.client, roles.gateway):
+    for account in (roles.publisher, roles.client, roles.gateway, roles.verifier):
         await chain.token.transfer(roles.governance, account.address, PURSE)
     for owner in roles.owners:
         await chain.token.transfer(roles.governance, owner.address, STAKE)
@@ -240,6 +242,7 @@ def names_of(devnet: Devnet) -> dict[str, str]:
         roles.publisher.address: "publisher",
         roles.client.address: "client",
         roles.treasury.address: "treasury",
+        roles.verifier.address: "verifier",
     }
     providers: Sequence[ProviderProcess] = [*devnet.honest, *devnet.cheats]
     for number, provider in enumerate(providers, 1):
