@@ -246,7 +246,7 @@ class Challenger:
         return trees.ForeignTree(self.trace.tree, state.value, merkle.leaf_hash(node), siblings)
 
     def _faulty(self, state: State) -> bool:
-        return state.value == len(self.trace.values)
+        return state.value == len(self.trace.roots)
 
     def _record(self, state: State) -> bytes:
         return self.program.record(state.value + 1)
@@ -260,7 +260,7 @@ def fault_of(trace: Trace) -> tuple[int, int]:
 
     Only a GATHER or SCATTER can. Raises InternalError where this one does not.
     """
-    value = len(trace.values)
+    value = len(trace.roots)
     instruction = trace.instruction(value)
     if not isinstance(instruction, Gather | Scatter):
         raise InternalError(f"value {value} is missing, and its instruction has no faults")

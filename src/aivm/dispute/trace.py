@@ -6,20 +6,19 @@ states of a chain take one pass over one element's recipe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
 import numpy as np
 
-from aivm.commitments import Array, merkle, tensor_header, tensor_root
-from aivm.commitments.tensors import carried
+from aivm.commitments import Array, merkle, tensor_header
 from aivm.dispute import claims
 from aivm.dispute.claims import Claim, Stage
 from aivm.dispute.origins import Reader
 from aivm.dispute.trees import DataTree, LeafTree, Tree, depth, leaf_path
-from aivm.errors import WrongTensor
+from aivm.dispute.values import Values
 from aivm.isa.chains import SUM_LANES, Chained
 from aivm.isa.instructions import Instruction, TensorType
 from aivm.isa.program import Program
@@ -107,29 +106,22 @@ class ProgramTree:
 
 
 class Trace:
-    """The values of one execution, in value order: inputs, constants, results.
+    """The values of one execution, in value order, and what a player says of them.
 
-    Inputs and constants are as given; a run that ended in a fault has fewer results than the
-    program has instructions. Raises WrongTensor for values of other types than the program's.
+    At most one value and its operands are at hand: those that were asked for last. `values` has
+    the others.
     """
 
-    def __init__(self, program: Program, values: Sequence[Array]) -> None:
+    def __init__(self, program: Program, values: Values) -> None:
         self.program = program
         self.types = program.value_types
-        pairs = zip(values, self.types, strict=False)
-        self.values = [carried(array, type_.dtype) for array, type_ in pairs]
-        for value, (array, type_) in enumerate(zip(self.values, self.types, strict=False)):
-            if array.shape != type_.shape:
-                raise WrongTensor(f"value {value} has shape {array.shape}, not {type_.shape}")
+        self._values = values
+        self._at_hand: Mapping[int, Array] = {}
 
     @cached_property
     def roots(self) -> list[bytes]:
-        """The tensor root of every value."""
-        known = dict(enumerate(self.program.constants, start=self.program.first_constant))
-        return [
-            known[value].root if value in known else tensor_root(array, self.types[value].dtype)
-            for value, array in enumerate(self.values)
-        ]
+        """The tensor root of every value that there is; a fault leaves out what comes after it."""
+        return self._values.roots()
 
     @cached_property
     def tree(self) -> LeafTree:
@@ -138,8 +130,22 @@ class Trace:
 
     def data(self, value: int) -> memoryview:
         """The bytes of a value."""
-        dense = np.ascontiguousarray(self.values[value])
+        if value not in self._at_hand:
+            self._fetch(value)
+        dense = np.ascontiguousarray(self._at_hand[value])
         return dense.reshape(-1).view(np.uint8).data
+
+    def _fetch(self, value: int) -> None:
+        """Puts a value and its operands at hand, or the operands alone where it met a fault."""
+        wanted = set(self._operands(value))
+        if value < len(self.roots):
+            wanted.add(value)
+        if not wanted <= set(self._at_hand):
+            self._at_hand = self._values.arrays(wanted)
+
+    def _operands(self, value: int) -> tuple[int, ...]:
+        is_result = value >= self.program.first_instruction
+        return self.instruction(value).operands if is_result else ()
 
     def data_tree(self, value: int) -> DataTree:
         """The data tree of a value."""
@@ -160,6 +166,7 @@ class Trace:
     def reader(self, value: int) -> Reader:
         """Reads the operands of the instruction that makes `value`."""
         operands = self.instruction(value).operands
+        self._fetch(value)
         views = [self.data(operand) for operand in operands]
         sizes = [self.types[operand].dtype.size_bytes for operand in operands]
 
@@ -205,6 +212,7 @@ class Trace:
     def evidence(self, value: int, claim: Claim, tree: Tree) -> Evidence:
         """What opens a claim about `value`, in a trace tree that has its operands."""
         operands = self.instruction(value).operands
+        self._fetch(value)
         leaves: dict[tuple[int, int], OpenedLeaf] = {}
         places = []
         for read in claim.reads:

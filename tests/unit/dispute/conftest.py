@@ -15,6 +15,7 @@ from aivm.dispute.moves import Move
 from aivm.dispute.player import Challenger, Provider
 from aivm.dispute.state import Phase, State, decode_state
 from aivm.dispute.trace import ProgramTree, Trace
+from aivm.dispute.values import Held
 from aivm.engines import open_engine
 from aivm.isa.program import Program
 from aivm.receipts import Receipt, Tier, checked_address, job_id
@@ -32,6 +33,11 @@ def results_of(case: RandomProgram, engine: str = "reference") -> list[Array]:
     with closing(open_engine(engine).load(case.program, case.constants)) as executable:
         results = [array.copy() for array in executable.trace(case.inputs)]
     return [*case.inputs, *case.constants, *results]
+
+
+def held(program: Program, values: Sequence[Array]) -> Trace:
+    """A trace of values in memory."""
+    return Trace(program, Held(program, values))
 
 
 def receipt_of(
@@ -138,7 +144,7 @@ def table(
 ) -> Table:
     """A provider who claims these values, and a challenger who found the honest ones."""
     program, tree = case.program, ProgramTree(case.program)
-    theirs, ours = Trace(program, claimed), Trace(program, honest)
+    theirs, ours = held(program, claimed), held(program, honest)
     receipt = receipt_of(
         program, ours.roots[: program.first_constant], [theirs.roots[v] for v in program.outputs]
     )

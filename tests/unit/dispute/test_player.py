@@ -13,7 +13,7 @@ from aivm.dispute import moves, narrowing, trees
 from aivm.dispute.game import Outcome, played
 from aivm.dispute.player import Challenger, Provider, fault_of
 from aivm.dispute.state import Phase, State
-from aivm.dispute.trace import ProgramTree, Trace
+from aivm.dispute.trace import ProgramTree
 from aivm.errors import IllegalMove, InternalError
 from aivm.isa import Fill, Gather, MatMul, Program, Reduce, Reduction, Scatter, Scattering
 from aivm.isa.instructions import Instruction, TensorType
@@ -26,6 +26,7 @@ from .conftest import (
     LiarWithStates,
     Table,
     flipped,
+    held,
     receipt_of,
     results_of,
     table,
@@ -152,9 +153,9 @@ def test_a_run_that_has_no_result_is_convicted(family: str) -> None:
     indices = rng.integers(-300, 300, 90)
     indices[77] = 300
     inputs = [rng.normal(size=300).astype("<f4"), indices, rng.normal(size=90).astype("<f4")]
-    claimed = Trace(program, [*inputs, np.zeros(instruction.type.shape, "<f4")])
+    claimed = held(program, [*inputs, np.zeros(instruction.type.shape, "<f4")])
     receipt = receipt_of(program, claimed.roots[:3], claimed.roots[3:])
-    ours = Trace(program, inputs)
+    ours = held(program, inputs)
     tree = ProgramTree(program)
     liar = (LiarWithStates if family == "scatter" else Provider)(receipt, tree, claimed)
     game = Table(liar, Challenger(receipt, tree, ours, fault_of(ours)))
