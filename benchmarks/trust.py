@@ -32,8 +32,8 @@ from aivm.provider.admission import Admission, Channels, Terms
 from aivm.provider.agent import Agent, Identity
 from aivm.provider.catalog import Catalog
 from aivm.provider.journal import Journal
-from aivm.provider.workers import WorkerPool
 from aivm.receipts import Domain, Voucher, job_id, sign_voucher
+from aivm.workers.pool import WorkerPool
 
 LENGTH = 128
 ROUNDS = 60

@@ -59,7 +59,7 @@ def register(output: Output, hot_key: str, endpoint: str, stake: int, settings: 
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--price-per-gas", type=int, help="Token base units per gas unit.")
 @click.option("--settle-seconds", type=float, help="How often channels are looked at.")
-@click.option("--worker-module", default="aivm.provider.worker", hidden=True)
+@click.option("--worker-module", default="aivm.workers.worker", hidden=True)
 @engine_option
 @network_options
 @output_options

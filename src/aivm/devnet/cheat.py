@@ -1,7 +1,7 @@
 """The worker of a cheating provider: its package is genuine, but one bit of one weight is flipped.
 
 Only the development network starts it, to show that such a cheat is found. Run as
-`python -m aivm.devnet.cheat ENGINE THREADS`, in place of `aivm.provider.worker`.
+`python -m aivm.devnet.cheat ENGINE THREADS`, in place of `aivm.workers.worker`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aivm.packages import PackageProgram
-from aivm.provider.worker import Worker, main
+from aivm.workers.worker import Worker, main
 
 Array = np.ndarray[Any, Any]
 FLIPPED_BIT = 1 << 22  # the highest bit of the mantissa

@@ -28,7 +28,6 @@ from aivm.market.openinference import (
 from aivm.provider.admission import Admission, Terms
 from aivm.provider.catalog import Catalog, Offer, ServedModel, derived_offer
 from aivm.provider.journal import Job, JobState, Journal
-from aivm.provider.workers import WorkerPool
 from aivm.receipts import (
     Domain,
     Receipt,
@@ -39,6 +38,7 @@ from aivm.receipts import (
     parse_voucher,
     sign_receipt,
 )
+from aivm.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from aivm.provider.catalog import Catalog
 from aivm.provider.journal import Journal
 from aivm.provider.server import make_app
 from aivm.provider.settlement import Settlement, SettlementPolicy
-from aivm.provider.workers import WorkerPool
 from aivm.receipts import Domain
+from aivm.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class NodeOptions:
     deadline_seconds: float = 60.0
     terms: Terms = field(default_factory=Terms)
     settlement: SettlementPolicy = field(default_factory=SettlementPolicy)
-    worker_module: str = "aivm.provider.worker"
+    worker_module: str = "aivm.workers.worker"
 
 
 @dataclass(frozen=True)

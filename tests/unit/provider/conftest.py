@@ -24,8 +24,8 @@ from aivm.provider.admission import Admission, Channels, Terms
 from aivm.provider.agent import Agent, Identity
 from aivm.provider.catalog import Catalog
 from aivm.provider.journal import Journal
-from aivm.provider.workers import WorkerPool
 from aivm.receipts import Domain, SignedVoucher, Voucher, job_id, sign_voucher
+from aivm.workers.pool import WorkerPool
 
 Array = np.ndarray[Any, Any]
 WEIGHT = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)

@@ -46,7 +46,7 @@ from aivm.provider.catalog import Catalog
 from aivm.provider import journal as module
 from aivm.provider.journal import Journal
 from aivm.provider.server import make_app
-from aivm.provider.workers import WorkerPool
+from aivm.workers.pool import WorkerPool
 from aivm.receipts import Domain
 
 package, state, moment, channel = sys.argv[1:]
@@ -127,7 +127,7 @@ asyncio.run(main())
 WORKER = """
 import os, signal, sys
 from pathlib import Path
-from aivm.provider.worker import Worker, main
+from aivm.workers.worker import Worker, main
 
 class Mortal(Worker):
     def _run(self, *request):

@@ -1,4 +1,4 @@
-"""The agent's side of its workers: start them, hand out jobs, replace the dead."""
+"""A node's side of its workers: start them, hand out jobs, replace the dead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from aivm import errors, host
 from aivm.errors import AivmError, DeadlineExceeded, EngineUnavailable
-from aivm.provider import frames
+from aivm.workers import frames
 
 log = logging.getLogger(__name__)
 Shapes = Mapping[str, tuple[int, ...]]
@@ -89,7 +89,7 @@ class WorkerProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LARGE,
-            start_new_session=True,  # Ctrl-C is for the agent, which lets running jobs finish
+            start_new_session=True,  # Ctrl-C is for the node, which lets running jobs finish
             preexec_fn=host.die_with_parent(),
         )
 
@@ -150,7 +150,7 @@ class WorkerPool:
         workers: int = 1,
         threads: int = 1,
         deadline_seconds: float = 60.0,
-        module: str = "aivm.provider.worker",
+        module: str = "aivm.workers.worker",
         batch: int = 8,
         batch_delay_seconds: float = 0.0,
     ) -> None:
@@ -296,7 +296,7 @@ class WorkerPool:
                 log.warning("%s (attempt %d)", error, attempt)
             except TimeoutError:
                 return DeadlineExceeded(f"the run did not end within {self._deadline_seconds:g} s")
-        return EngineUnavailable("the worker died twice on this job", hint="See the agent's log.")
+        return EngineUnavailable("the worker died twice on this job", hint="See the node's log.")
 
     @asynccontextmanager
     async def _watched(self, worker: WorkerProcess, runs: int) -> AsyncIterator[None]:

@@ -19,13 +19,13 @@ from aivm.errors import (
     InvalidIndex,
     TamperedContent,
 )
-from aivm.provider.workers import WorkerPool
+from aivm.workers.pool import WorkerPool
 
 # A worker that misbehaves at the n-th run of its life, counted in a file across its successors.
 FAULTY = """
 import os, signal, sys, time
 from pathlib import Path
-from aivm.provider.worker import Worker, main
+from aivm.workers.worker import Worker, main
 
 PLAN = Path(os.environ["FAULT_PLAN"])
 
@@ -246,7 +246,7 @@ async def test_a_worker_in_the_middle_of_a_run_dies_with_its_agent(world: Any, p
     model, directory, shapes, _ = arguments(world, [])
     program = (
         "import asyncio, sys\nfrom pathlib import Path\n"
-        "from aivm.provider.workers import WorkerPool\n"
+        "from aivm.workers.pool import WorkerPool\n"
         "async def main():\n"
         "    pool = WorkerPool(engine='native', module='faulty_worker')\n"
         f"    job = {model!r}, Path({str(directory)!r}), {shapes!r}, [bytes(16), bytes(8)]\n"

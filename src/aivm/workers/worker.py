@@ -1,7 +1,7 @@
 """The worker process: holds one engine and the loaded programs, answers frames on its pipes.
 
-Run by the agent as `python -m aivm.provider.worker ENGINE THREADS`. It has no keys, no network use
-and no state: when it dies, the agent starts another and runs the job again, with the same bits.
+Run by the pool as `python -m aivm.workers.worker ENGINE THREADS`. It has no keys, no network use
+and no state: when it dies, the pool starts another and runs the job again, with the same bits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aivm.engines.base import Engine, open_engine
 from aivm.engines.batches import SIZES, Batches
 from aivm.errors import AivmError, InternalError, NotFound
 from aivm.packages import Package, PackageProgram, Programs, open_package
-from aivm.provider import frames
+from aivm.workers import frames
 
 Array = np.ndarray[Any, Any]
 KEPT_PROGRAMS = 16  # each has working memory, in the sandbox a copy of the weights too
@@ -60,7 +60,7 @@ class Worker:
         return self._run(header["model"], found, header["requests"], blobs)
 
     def open(self, path: Path, model: str) -> Package:
-        """Verify every byte again: the files may have changed since the agent looked."""
+        """Verify every byte again: the files may have changed since the node looked."""
         return open_package(path, expected_model_id=bytes.fromhex(model))
 
     def constants(self, found: PackageProgram) -> Sequence[Array]:
@@ -101,7 +101,7 @@ class Worker:
 
 
 def described(found: PackageProgram) -> dict[str, Any]:
-    """What the agent must know of a program that its manifest does not list."""
+    """What a node must know of a program that its manifest does not list."""
     inputs = zip(found.input_names, found.program.inputs, strict=True)
     outputs = zip(found.output_names, found.output_types, strict=True)
     return {
@@ -113,7 +113,7 @@ def described(found: PackageProgram) -> dict[str, Any]:
 
 
 def serve(worker: Worker, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer frames until the agent goes away."""
+    """Answer frames until the node goes away."""
     while True:
         try:
             header, blobs = frames.read(requests)

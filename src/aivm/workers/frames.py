@@ -1,4 +1,4 @@
-"""Messages between the agent and its own worker process, over pipes: a JSON header, then raw bytes.
+"""Messages between a node and its own worker process, over pipes: a JSON header, then raw bytes.
 
 u32 big-endian length of the header | header | blobs, whose sizes the header lists
 """
