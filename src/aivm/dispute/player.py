@@ -121,7 +121,7 @@ class Challenger:
                 return self._prove_output(posted)
             raise InternalError("the provider's trace is this challenger's own")
         hashes = [merkle.leaf_hash(node) for node in nodes] if below == 0 else list(nodes)
-        return moves.Pick(position, nodes[position], _sibling_path(hashes, position))
+        return moves.Pick(position, nodes[position], trees.frontier_path(hashes, position))
 
     def _first_wrong_value(self, nodes: Sequence[bytes], below: int, first: int) -> int | None:
         """The position of the first node over a value that differs; a value that this execution
@@ -175,7 +175,7 @@ class Challenger:
         else:
             own = _frontier(self.trace.data_tree(state.value), state)
             position = _first_difference(own, nodes)
-        return moves.Pick(position, nodes[position], _sibling_path(nodes, position))
+        return moves.Pick(position, nodes[position], trees.frontier_path(nodes, position))
 
     def _pick_element(self, state: State, history: History, data: bytes) -> Move:
         type_ = self.trace.types[state.value]
@@ -288,16 +288,6 @@ def _segment_ends(trace: Trace, state: State) -> list[tuple[int, ...]]:
 
 def _flat(states: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(word for state in states for word in state)
-
-
-def _sibling_path(hashes: Sequence[bytes], position: int) -> tuple[bytes, ...]:
-    """The path from one node of a frontier up to the node over all of it."""
-    siblings, level = [], list(hashes)
-    while len(level) > 1:
-        if position ^ 1 < len(level):
-            siblings.append(level[position ^ 1])
-        level, position = trees.parents(level), position >> 1
-    return tuple(siblings)
 
 
 def _first_difference(mine: Sequence[object], theirs: Sequence[object]) -> int:

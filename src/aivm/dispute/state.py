@@ -215,6 +215,11 @@ def packed_words(words: Sequence[int]) -> bytes:
     return b"".join(word.to_bytes(8, "big") for word in words)
 
 
+def unpacked_words(data: bytes) -> tuple[int, ...]:
+    """The words in a posting."""
+    return tuple(int.from_bytes(data[at : at + 8], "big") for at in range(0, len(data), 8))
+
+
 def segment_steps(steps: int) -> int:
     """How many steps each segment of a round has (the last may have fewer), over so many steps.
 

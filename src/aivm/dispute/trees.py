@@ -153,6 +153,16 @@ def hashed_up(nodes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def frontier_path(nodes: Sequence[bytes], position: int) -> tuple[bytes, ...]:
+    """The siblings from one node of a whole frontier up to the node over it."""
+    siblings, level = [], list(nodes)
+    while len(level) > 1:
+        if position ^ 1 < len(level):
+            siblings.append(level[position ^ 1])
+        level, position = parents(level), position >> 1
+    return tuple(siblings)
+
+
 def climbed(node: bytes, position: int, count: int, siblings: Sequence[bytes]) -> bytes | None:
     """The node over a frontier of `count` nodes of which `node` is number `position`; None where
     the siblings are not as many as that place demands."""

@@ -32,15 +32,6 @@ from .conftest import (
     table,
 )
 
-
-def sibling_path(hashes: list[bytes], position: int) -> tuple[bytes, ...]:
-    siblings = []
-    while len(hashes) > 1:
-        siblings += hashes[position ^ 1 : (position ^ 1) + 1]
-        hashes, position = trees.parents(hashes), position >> 1
-    return tuple(siblings)
-
-
 FAMILIES = {
     "Map", "MatMul", "Reduce", "Move", "Gather", "Concat",
     "Cast", "Iota", "Fill", "Scatter", "Rank", "Random",
@@ -235,7 +226,7 @@ class Stubborn(Challenger):
             at_leaves = in_trace and state.level <= 6
             nodes = [merkle.leaf_hash(n) if at_leaves else n for n in posted.nodes]
             position = int(rng.integers(len(nodes)))
-            path = sibling_path(nodes, position)
+            path = trees.frontier_path(nodes, position)
             return moves.Pick(position, posted.nodes[position], path)
         if isinstance(posted, moves.RevealLanes):
             return moves.PickLane(0, posted.lanes)
