@@ -7,7 +7,7 @@ dtype (an I32 of -1 is 0xffffffff).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import cycle
@@ -118,19 +118,39 @@ def reads_of(claim: Claim, reader: Reader) -> tuple[Read, ...]:
 
 def states_of(
     instruction: Chained, types: Sequence[TensorType], reader: Reader, index: int
-) -> list[tuple[int, ...]]:
+) -> Iterator[tuple[int, ...]]:
     """The state after every step of an element's chain; of a float sum, all 16 lanes."""
     operands = _Operands(types, reader)
     steps = chain(operands, instruction, index)
-    state, states = steps.start(), []
-    dtypes = state_dtypes(instruction, types)
     if _is_float_sum(instruction):
-        dtypes *= SUM_LANES
+        lanes = [0] * SUM_LANES
+        for k, word in enumerate(_lane_words(operands, steps, range(steps.length))):
+            lanes[k % SUM_LANES] = word
+            yield tuple(lanes)
+        return
+    state, dtypes = steps.start(), state_dtypes(instruction, types)
     for k in range(steps.length):
         state = steps.step(state, k)
         words = (canonical(operands, *each) for each in zip(dtypes, state, strict=True))
-        states.append(tuple(map(_pattern, dtypes, words)))
-    return states
+        yield tuple(map(_pattern, dtypes, words))
+
+
+def lane_states_of(
+    instruction: Reduce, types: Sequence[TensorType], reader: Reader, index: int, lane: int
+) -> Iterator[tuple[int]]:
+    """The word of one lane of a float sum after each of its own steps."""
+    operands = _Operands(types, reader)
+    steps = chain(operands, instruction, index)
+    for word in _lane_words(operands, steps, range(lane, steps.length, SUM_LANES)):
+        yield (word,)
+
+
+def _lane_words(operands: _Operands, steps: Chain[int], numbers: range) -> Iterator[int]:
+    """Of the steps with these numbers, the word that each leaves in its lane."""
+    state = steps.start()
+    for k in numbers:
+        state = steps.step(state, k)
+        yield _pattern(DType.F32, canonical(operands, DType.F32, state[k % SUM_LANES]))
 
 
 def state_dtypes(instruction: Chained, types: Sequence[TensorType]) -> tuple[DType, ...]:

@@ -280,10 +280,9 @@ def _frontier(tree: trees.Tree, state: State) -> list[bytes]:
 def _segment_ends(trace: Trace, state: State) -> list[tuple[int, ...]]:
     """The states at the ends of the segments into which the steps in dispute are cut."""
     lane = None if state.lane == NO_LANE else state.lane
-    states = trace.states(state.value, state.element, lane)
     each = segment_steps(state.end - state.start)
-    ends = [*range(state.start + each, state.end, each), state.end]
-    return [states[end - 1] for end in ends]
+    ends = {*range(state.start + each, state.end, each), state.end}
+    return trace.states(state.value, state.element, lane, ends)
 
 
 def _flat(states: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

@@ -6,10 +6,12 @@ states of a chain take one pass over one element's recipe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import islice
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from aivm.dispute.origins import Reader
 from aivm.dispute.trees import DataTree, LeafTree, Tree, depth, leaf_path
 from aivm.dispute.values import Values
 from aivm.isa.chains import SUM_LANES, Chained
-from aivm.isa.instructions import Instruction, TensorType
+from aivm.isa.instructions import Instruction, Reduce, TensorType
 from aivm.isa.program import Program
 from aivm.isa.records import RECORD_BYTES, encode
 
@@ -176,18 +178,28 @@ class Trace:
 
         return read
 
-    def states(self, value: int, element: int, lane: int | None = None) -> list[tuple[int, ...]]:
-        """The state after each step of an element's chain, or of one lane of it."""
-        instruction = self.instruction(value)
-        assert isinstance(instruction, Chained), "only chains have states"
-        types, reader = self.operand_types(value), self.reader(value)
-        states = claims.states_of(instruction, types, reader, element)
-        return states if lane is None else [(s[lane],) for s in states[lane::SUM_LANES]]
+    def states(
+        self, value: int, element: int, lane: int | None, ends: Collection[int]
+    ) -> list[tuple[int, ...]]:
+        """The states after so many steps of an element's chain, or of one lane of it, ascending."""
+        states = islice(self._states(value, element, lane), max(ends))
+        return [state for step, state in enumerate(states, start=1) if step in ends]
 
     def lanes(self, value: int, element: int) -> tuple[int, ...]:
         """The 16 lanes of a float sum after its last step."""
-        states = self.states(value, element)
-        return states[-1] if states else (0,) * SUM_LANES
+        last = deque(self._states(value, element), maxlen=1)
+        return last[0] if last else (0,) * SUM_LANES
+
+    def _states(
+        self, value: int, element: int, lane: int | None = None
+    ) -> Iterator[tuple[int, ...]]:
+        instruction, types = self.instruction(value), self.operand_types(value)
+        reader = self.reader(value)
+        if lane is None:
+            assert isinstance(instruction, Chained), "only chains have states"
+            return claims.states_of(instruction, types, reader, element)
+        assert isinstance(instruction, Reduce), "only float sums have lanes"
+        return claims.lane_states_of(instruction, types, reader, element, lane)
 
     def opened(self, value: int, tree: Tree) -> OpenedTensor:
         """A value shown by its header, in a trace tree that has it."""

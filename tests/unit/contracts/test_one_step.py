@@ -84,7 +84,7 @@ class Source:
             yield self.claim(element, Stage.ELEMENT, 0, ())
             return
         assert isinstance(self.instruction, Chained)
-        states = states_of(self.instruction, self.types, self.reader, element)
+        states = list(states_of(self.instruction, self.types, self.reader, element))
         for step in sorted({0, choice.randrange(shape.steps), shape.steps - 1}):
             if shape.lanes:
                 lane = step % SUM_LANES

@@ -16,6 +16,7 @@ from aivm.dispute.claims import (
     Stage,
     element_of_state,
     judge,
+    lane_states_of,
     lane_steps,
     reads_of,
     shape_of,
@@ -32,6 +33,7 @@ from aivm.isa.instructions import (
     Map,
     Move,
     Rank,
+    Reduce,
     Scatter,
     TensorType,
 )
@@ -78,7 +80,7 @@ class Bench:
             return self.words(element, Stage.ELEMENT)[0]
         assert isinstance(self.instruction, Chained)
         reader: Reader = self.reader
-        states = states_of(self.instruction, self.types, reader, element)
+        states = list(states_of(self.instruction, self.types, reader, element))
         assert len(states) == shape.steps
         if shape.lanes:
             return self._sum(element, shape.steps, states)
@@ -90,11 +92,13 @@ class Bench:
 
     def _sum(self, element: int, steps: int, states: list[tuple[int, ...]]) -> int:
         lanes = [0] * SUM_LANES
+        assert isinstance(self.instruction, Reduce)
         for lane in range(SUM_LANES):
             state: tuple[int, ...] = ()
-            for step in range(lane, steps, SUM_LANES):
+            own = lane_states_of(self.instruction, self.types, self.reader, element, lane)
+            for step, expected in zip(range(lane, steps, SUM_LANES), own, strict=True):
                 state = self.words(element, Stage.STEP, step, state)
-                assert state == (states[step][lane],)
+                assert state == (states[step][lane],) == expected
             lanes[lane] = (state or (0,))[0]
         assert tuple(lanes) == states[-1]
         return self.words(element, Stage.FINISH, 0, tuple(lanes))[0]
