@@ -11,7 +11,7 @@
     │   ├── NotFound, PaymentRefused, NotAllowed, InsufficientFunds, ChainRejected, IllegalMove
     ├── Unavailable         something needed is out of reach or too slow   (exit 5, HTTP 503/504)
     │   ├── ChainUnreachable, WrongChain, ProviderUnreachable, StorageUnreachable,
-    │   │   DeadlineExceeded, EngineUnavailable, ToolMissing
+    │   │   DeadlineExceeded, EngineUnavailable, ToolMissing, FeesTooHigh
     └── InternalError       a defect of ours                               (exit 1, HTTP 500)
 
 A code is an interface: it never changes its meaning and is never used again for another error.
@@ -307,6 +307,12 @@ class ToolMissing(Unavailable):
 
     code = "AIVM-E0407"
     default_hint = "Run `make install`."
+
+
+class FeesTooHigh(Unavailable):
+    """The chain asks more for gas than the configured cap allows."""
+
+    code = "AIVM-E0408"
 
 
 def from_json(document: object, fallback: type[AivmError]) -> AivmError:

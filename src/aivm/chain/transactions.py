@@ -4,6 +4,10 @@ Nonces are never kept longer than needed. While nothing of an account is in flig
 is the chain's own pending count; while something is, it is the one after it. A broadcast happens
 under the account's lock, and a nonce counts as used only if the node took the transaction: a
 refused or failed sending leaves no gap.
+
+The policy `sole_sender` is for accounts from which one process at a time sends only what may be
+lost and sent again, as the moves of a dispute. What a dead process has left in the pool is then
+replaced, where it would otherwise hold up everything behind it for as long as its fee is too low.
 """
 
 from __future__ import annotations
@@ -18,16 +22,25 @@ from typing import Any
 from aivm import host
 from aivm.chain.account import Account, SignedTransaction, Transaction
 from aivm.chain.artifact import known_errors
+from aivm.chain.fees import Market, Offer, in_gwei
 from aivm.chain.reverts import refusal
 from aivm.chain.rpc import Rpc, RpcError
-from aivm.errors import ChainRejected, ChainUnreachable, DeadlineExceeded, WrongChain
+from aivm.errors import (
+    ChainRejected,
+    ChainUnreachable,
+    DeadlineExceeded,
+    FeesTooHigh,
+    WrongChain,
+)
 from aivm.receipts.addresses import checked_address
 
 _log = logging.getLogger(__name__)
 
 _KNOWN = ("alreadyknown", "alreadyimported", "knowntransaction")
-_NONCE_TAKEN = ("noncetoolow", "oldnonce", "replacementtransactionunderpriced")
+_NONCE_TOO_LOW = ("noncetoolow", "oldnonce")
+_UNDERPRICED = ("replacementtransactionunderpriced",)
 _NONCE_ATTEMPTS = 8
+_DOUBLE = 2.0  # how much more is offered for the place of a transaction whose fee is not known
 _LOST_POLLS = 20  # polls in a row that show our nonce used, but none of our receipts
 
 
@@ -39,6 +52,8 @@ class SendPolicy:
     gas_margin: float = 1.25  # of the estimate, for state that changes until the block
     stuck_seconds: float = 20.0  # without a block for this long, the fee is raised
     fee_step: float = 1.25  # nodes want at least 10 % more for a replacement
+    max_gas_price: int | None = None  # wei per unit of gas: more is never offered
+    sole_sender: bool = False  # nobody else sends from these accounts
     outage_seconds: float = 15.0  # an unreachable node is asked again for this long
     deadline_seconds: float = 180.0
     first_poll_seconds: float = 0.004
@@ -99,6 +114,10 @@ class _NonceTaken(Exception):
     """Somebody else has used this nonce."""
 
 
+class _Underpriced(Exception):
+    """A transaction with this nonce waits already, and pays as much."""
+
+
 class TransactionSender:
     """Sends transactions over one endpoint; safe to use from many tasks at once."""
 
@@ -134,9 +153,7 @@ class TransactionSender:
         for answer in (gas, block, tip):
             if isinstance(answer, RpcError):
                 raise refusal(answer, intent.what, known_errors())
-        if "baseFeePerGas" not in block:
-            raise WrongChain(f"chain {self._chain_id} has no EIP-1559 fees, which AIVM needs")
-        priority_fee = int(tip, 16)
+        offer = self._market(block, tip).offer(self._policy.max_gas_price)
         estimate = int(gas, 16)
         limit = int(estimate * self._policy.gas_margin) + _fingerprint()
         return Transaction(
@@ -145,11 +162,24 @@ class TransactionSender:
             to=intent.to,
             data=intent.data,
             gas=max(estimate, min(limit, int(block["gasLimit"], 16))),
-            # the base fee can double within six full blocks
-            max_fee=2 * int(block["baseFeePerGas"], 16) + priority_fee,
-            priority_fee=priority_fee,
+            max_fee=offer.max_fee,
+            priority_fee=offer.priority_fee,
             value=intent.value,
         )
+
+    def _market(self, block: Mapping[str, Any], tip: str) -> Market:
+        if "baseFeePerGas" not in block:
+            raise WrongChain(f"chain {self._chain_id} has no EIP-1559 fees, which AIVM needs")
+        return Market(int(block["baseFeePerGas"], 16), int(tip, 16))
+
+    async def _ask_market(self) -> Market:
+        block, tip = await self._rpc.batch(
+            [("eth_getBlockByNumber", ["latest", False]), ("eth_maxPriorityFeePerGas", [])]
+        )
+        for answer in (block, tip):
+            if isinstance(answer, RpcError):
+                raise ChainUnreachable(f"{self._rpc.place} does not say what gas costs: {answer}")
+        return self._market(block, tip)
 
     @asynccontextmanager
     async def _placed(
@@ -169,23 +199,51 @@ class TransactionSender:
     async def _place(
         self, account: Account, draft: Transaction, what: str, lane: _Lane
     ) -> SignedTransaction:
-        least = max(lane.in_flight, default=-1) + 1
+        taken = -1
         for _ in range(_NONCE_ATTEMPTS):
-            pending = int(
-                await self._rpc.call("eth_getTransactionCount", account.address, "pending"), 16
-            )
-            nonce = max(pending, least)
+            nonce = max(await self._next_nonce(account, lane), taken + 1)
             signed = account.sign_transaction(replace(draft, nonce=nonce))
             try:
                 await self._broadcast(signed, what)
             except _NonceTaken:  # another process sends with the same key
-                least = nonce + 1
-                continue
-            return signed
+                taken = nonce
+            except _Underpriced:
+                if not self._policy.sole_sender:
+                    taken = nonce
+                    continue
+                draft = await self._outbid(draft, what)
+            else:
+                return signed
         raise ChainRejected(
             f"{what} found its nonce taken {_NONCE_ATTEMPTS} times",
             hint=f"Another process is sending from {account.address}; use one account a process.",
         )
+
+    async def _next_nonce(self, account: Account, lane: _Lane) -> int:
+        if not self._policy.sole_sender:
+            pending = await self._count(account, "pending")
+            return max(pending, max(lane.in_flight, default=-1) + 1)
+        # The first place that no sending of this process holds, whoever waits there.
+        nonce = await self._count(account, "latest")
+        while nonce in lane.in_flight:
+            nonce += 1
+        return nonce
+
+    async def _count(self, account: Account, tag: str) -> int:
+        return int(await self._rpc.call("eth_getTransactionCount", account.address, tag), 16)
+
+    async def _outbid(self, draft: Transaction, what: str) -> Transaction:
+        """The draft with an offer that may displace what a dead process has left in the pool."""
+        market, last = await self._ask_market(), Offer(draft.max_fee, draft.priority_fee)
+        cap = self._policy.max_gas_price
+        offer = market.better(last, _DOUBLE, cap)
+        if offer is None:
+            assert cap is not None, "without a cap there is always a better offer"
+            raise FeesTooHigh(
+                f"{what} cannot displace an older transaction for {in_gwei(cap)} a unit of gas",
+                hint="Allow more for gas, or wait until the older one is mined.",
+            )
+        return replace(draft, max_fee=offer.max_fee, priority_fee=offer.priority_fee)
 
     async def _broadcast(self, signed: SignedTransaction, what: str) -> None:
         """Hand the bytes to the node; handing over the same bytes again is no error."""
@@ -195,11 +253,12 @@ class TransactionSender:
             message = error.message.lower().replace(" ", "")
             if any(text in message for text in _KNOWN):
                 return
-            if not any(text in message for text in _NONCE_TAKEN):
+            waits = any(text in message for text in _UNDERPRICED)
+            if not waits and not any(text in message for text in _NONCE_TOO_LOW):
                 raise refusal(error, what, known_errors()) from None
             # after a lost answer our own transaction may be what took the nonce
             if await self._rpc.call("eth_getTransactionByHash", signed.hash) is None:
-                raise _NonceTaken from None
+                raise (_Underpriced if waits else _NonceTaken) from None
         except ChainUnreachable as error:
             raise _outcome_unknown(error, signed.hash) from None
 
@@ -215,7 +274,7 @@ class TransactionSender:
                     return receipt
                 patience.check(nonce_lost=receipt is None and used)
                 if receipt is None and patience.is_stuck():
-                    await self._raise_fee(account, versions)
+                    await self._raise_fee(account, versions, patience)
             except ChainUnreachable as error:
                 patience.unreachable(error)
             await patience.pause()
@@ -241,20 +300,26 @@ class TransactionSender:
         head = int(await self._rpc.call("eth_blockNumber"), 16)
         return head - int(receipt["blockNumber"], 16) + 1 >= self._policy.confirmations
 
-    async def _raise_fee(self, account: Account, versions: list[SignedTransaction]) -> None:
+    async def _raise_fee(
+        self, account: Account, versions: list[SignedTransaction], patience: _Patience
+    ) -> None:
         """Send the same transaction again, paying more; a dropped one comes back by that too."""
-        last, step = versions[-1].transaction, self._policy.fee_step
-        dearer = replace(
-            last,
-            max_fee=int(last.max_fee * step) + 1,
-            priority_fee=int(last.priority_fee * step) + 1,
-        )
-        signed = account.sign_transaction(dearer)
-        _log.info("transaction %s is stuck, raising its fee as %s", versions[0].hash, signed.hash)
+        last = versions[-1].transaction
+        market, cap = await self._ask_market(), self._policy.max_gas_price
+        offer = market.better(Offer(last.max_fee, last.priority_fee), self._policy.fee_step, cap)
+        if offer is None:
+            assert cap is not None, "without a cap there is always a better offer"
+            patience.met_cap(Offer(last.max_fee, last.priority_fee), market, cap)
+            signed = versions.pop()  # the same bytes again, in case that the node has dropped them
+        else:
+            dearer = replace(last, max_fee=offer.max_fee, priority_fee=offer.priority_fee)
+            signed = account.sign_transaction(dearer)
+            _log.info("transaction %s is stuck, it pays more as %s", versions[0].hash, signed.hash)
         versions.append(signed)
         try:
             await self._broadcast(signed, "a replacement")
-        except (_NonceTaken, ChainRejected) as refused:  # mined meanwhile: the next poll shows it
+        except (_NonceTaken, _Underpriced, ChainRejected) as refused:
+            # mined meanwhile, and the next poll shows it; or the node keeps the one it has
             _log.info("replacement %s is not taken: %s", signed.hash, refused)
 
     async def _explain(
@@ -298,6 +363,7 @@ class _Patience:
         self._reached_at = now
         self._pause = policy.first_poll_seconds
         self._lost_polls = 0
+        self._has_met_cap = False
 
     def reached(self) -> None:
         """The node has just answered."""
@@ -322,6 +388,16 @@ class _Patience:
                 f"transaction {self._transaction} was not confirmed within"
                 f" {self._policy.deadline_seconds:g} s; it may still be mined"
             )
+
+    def met_cap(self, offer: Offer, market: Market, cap: int) -> None:
+        """No more may be offered: say so, once."""
+        if not self._has_met_cap:
+            _log.warning(
+                "transaction %s waits: it offers %s for gas, the cap is %s, blocks ask for %s",
+                *(self._transaction, in_gwei(offer.max_fee), in_gwei(cap)),
+                in_gwei(market.base_fee + market.priority_fee),
+            )
+        self._has_met_cap = True
 
     def is_stuck(self) -> bool:
         """Whether it is time to raise the fee; True once per `stuck_seconds`."""

@@ -17,7 +17,13 @@ from aivm.chain.address_book import AddressBook
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.transactions import SendPolicy
-from aivm.errors import ChainRejected, ChainUnreachable, DeadlineExceeded, WrongChain
+from aivm.errors import (
+    ChainRejected,
+    ChainUnreachable,
+    DeadlineExceeded,
+    FeesTooHigh,
+    WrongChain,
+)
 
 QUICK = SendPolicy(stuck_seconds=0.15, deadline_seconds=5, slowest_poll_seconds=0.02)
 
@@ -199,7 +205,9 @@ async def test_a_stuck_transaction_pays_more_and_is_mined_once(
     assert receipt.gas_used > 0
 
 
-async def _prices_in_pool(devchain: DevChain, sender: Account, *, wanted: int) -> list[int]:
+async def _prices_in_pool(
+    devchain: DevChain, sender: Account, *, wanted: int, above: int = 0
+) -> list[int]:
     """The maximum fees that the pool's transaction of `sender` has had, once there are enough."""
     prices: list[int] = []
     for _ in range(1000):
@@ -207,7 +215,8 @@ async def _prices_in_pool(devchain: DevChain, sender: Account, *, wanted: int) -
         for address, transactions in pool["pending"].items():
             for transaction in transactions.values():
                 price = int(transaction["maxFeePerGas"], 16)
-                if address.lower() == sender.address.lower() and price not in prices:
+                is_his = address.lower() == sender.address.lower()
+                if is_his and price > above and price not in prices:
                     prices.append(price)
         if len(prices) >= wanted:
             return prices
@@ -228,6 +237,131 @@ async def test_a_transaction_that_is_never_mined_meets_its_deadline(
     finally:
         await devchain.set_automine(True)
         await devchain.mine()
+
+
+@asynccontextmanager
+async def mining_on_demand(devchain: DevChain) -> AsyncIterator[None]:
+    """Transactions wait in the pool until the test mines a block."""
+    await devchain.set_automine(False)
+    try:
+        yield
+    finally:
+        await _set_base_fee(devchain, 10**9)
+        await devchain.set_automine(True)
+
+
+async def _set_base_fee(devchain: DevChain, wei: int) -> None:
+    """The base fee that everybody sees from now on."""
+    await devchain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
+    await devchain.mine()
+    await devchain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
+
+
+async def test_after_a_jump_of_fees_one_replacement_is_enough(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    policy = SendPolicy(stuck_seconds=0.15, deadline_seconds=20, slowest_poll_seconds=0.02)
+    async with mining_on_demand(devchain), connected(deployed, policy) as chain:
+        sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 5))
+        (before, *_) = await _prices_in_pool(devchain, sender, wanted=1)
+        await _set_base_fee(devchain, 10 * before)
+        prices = await _prices_in_pool(devchain, sender, wanted=1, above=10 * before)
+        assert min(prices) >= 20 * before
+        await devchain.mine()
+        receipt = await sending
+    assert receipt.gas_price >= 10 * before
+    assert await deployed.token.balance_of(receiver.address) == 5
+
+
+async def test_fees_over_the_cap_are_refused_before_anything_is_sent(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    async with connected(deployed, SendPolicy(max_gas_price=10)) as chain:
+        with pytest.raises(FeesTooHigh, match="the cap is 1e-08 gwei"):
+            await chain.token.transfer(sender, receiver.address, 5)
+    assert await deployed.token.balance_of(receiver.address) == 0
+
+
+async def test_a_transaction_at_the_cap_waits_says_so_and_is_mined_when_fees_fall(
+    deployed: Chain, devchain: DevChain, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    cap = 50 * 10**9
+    policy = SendPolicy(
+        stuck_seconds=0.1, deadline_seconds=20, slowest_poll_seconds=0.02, max_gas_price=cap
+    )
+    async with mining_on_demand(devchain), connected(deployed, policy) as chain:
+        sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 5))
+        await _prices_in_pool(devchain, sender, wanted=1)
+        await _set_base_fee(devchain, 4 * cap)
+        await _logged(caplog, "the cap is 50 gwei")
+        await devchain.mine()
+        assert not sending.done()
+        await _set_base_fee(devchain, cap * 4 // 5)  # more than was offered at first
+        await _prices_in_pool(devchain, sender, wanted=1, above=cap - 1)
+        await devchain.mine()
+        receipt = await sending
+    assert caplog.text.count("the cap is 50 gwei") == 1
+    assert cap * 4 // 5 <= receipt.gas_price <= cap
+
+
+async def _logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    for _ in range(1000):
+        if text in caplog.text:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"nobody said: {text}")
+
+
+async def test_a_sole_sender_displaces_what_a_dead_process_has_left(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    """The old transaction offers too little, and would hold up the new one for ever."""
+    sender, receiver = devchain.accounts[:2]
+    policy = SendPolicy(slowest_poll_seconds=0.02, sole_sender=True)
+    async with mining_on_demand(devchain):
+        async with connected(deployed, SendPolicy()) as dead:
+            left = asyncio.create_task(dead.token.transfer(sender, receiver.address, 1))
+            await _prices_in_pool(devchain, sender, wanted=1)
+            left.cancel()
+            await asyncio.gather(left, return_exceptions=True)
+        async with connected(deployed, policy) as chain:
+            sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 20))
+            await _prices_in_pool(devchain, sender, wanted=2)
+            await devchain.mine()
+            await sending
+    assert await deployed.token.balance_of(receiver.address) == 20
+
+
+async def test_a_sole_sender_fills_the_gap_that_a_lost_transaction_leaves(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    policy = SendPolicy(slowest_poll_seconds=0.02, sole_sender=True)
+    async with mining_on_demand(devchain), connected(deployed, policy) as chain:
+        first = asyncio.create_task(chain.token.transfer(sender, receiver.address, 1))
+        await _prices_in_pool(devchain, sender, wanted=1)
+        second = asyncio.create_task(chain.token.transfer(sender, receiver.address, 20))
+        await _pool_holds(devchain, sender, 2)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        third = asyncio.create_task(chain.token.transfer(sender, receiver.address, 300))
+        await _prices_in_pool(devchain, sender, wanted=2)
+        await devchain.mine()
+        await asyncio.gather(second, third)
+    assert await deployed.token.balance_of(receiver.address) == 320
+
+
+async def _pool_holds(devchain: DevChain, sender: Account, count: int) -> None:
+    for _ in range(1000):
+        tag = await devchain.rpc.call("eth_getTransactionCount", sender.address, "pending")
+        mined = await devchain.rpc.call("eth_getTransactionCount", sender.address, "latest")
+        if int(tag, 16) - int(mined, 16) == count:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"the pool never held {count} transactions")
 
 
 async def test_a_dropped_transaction_is_sent_again(deployed: Chain, devchain: DevChain) -> None:
