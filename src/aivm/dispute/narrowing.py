@@ -214,6 +214,8 @@ def _reads(types: Sequence[TensorType], move: moves.Prove) -> tuple[Read, ...]:
             raise IllegalMove(f"an opened leaf is not leaf {leaf.index} of operand {leaf.slot}")
     reads = []
     for place in move.evidence.reads:
+        if not place.leaf < len(leaves):
+            raise IllegalMove(f"there is no opened leaf {place.leaf}")
         leaf = leaves[place.leaf]
         type_ = types[leaf.slot]
         if leaf_of_element(type_, place.element) != leaf.index or place.element >= type_.elements:
