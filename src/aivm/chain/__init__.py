@@ -11,7 +11,8 @@ waits for receipts and raises ChainRejected with the contract's own error. Amoun
 base units (18 decimals), times Unix seconds, addresses EIP-55 text, 32-byte values `bytes`.
 
     client        Chain                     account       Account, Transaction
-    token, registry, staking, escrow        keystore      Keystore: encrypted key files
+    token, registry, staking, escrow,       keystore      Keystore: encrypted key files
+    dispute: the contracts' wrappers        docket, cases Docket: the disputes as they stand
     transactions  nonces, fees, receipts    address_book  AddressBook
     events        decode_log, EventFollower deploy        deploy, DeploymentParameters
     rpc           Rpc: JSON-RPC             devchain      DevChain: a local chain, over anvil

@@ -12,6 +12,7 @@ from eth_hash.auto import keccak
 from aivm.chain.account import Account
 from aivm.chain.address_book import AddressBook
 from aivm.chain.artifact import known_errors
+from aivm.chain.contract import Contract
 from aivm.chain.dispute import DisputeGame
 from aivm.chain.escrow import EscrowManager
 from aivm.chain.events import EventFollower
@@ -153,10 +154,12 @@ class Chain:
             raise ChainUnreachable(f"{self.rpc.place} has no block {tag!r}")
         return Block(int(block["number"], 16), block["hash"], int(block["timestamp"], 16))
 
-    def follow(self, *, first_block: int = 0, confirmations: int = 1) -> EventFollower:
-        """A reader of all events of the network's contracts."""
-        contracts = [self.token, self.registry, self.staking, self.escrow, self.dispute]
-        abis = {contract.address: contract.abi for contract in contracts}
+    def follow(
+        self, *contracts: Contract, first_block: int = 0, confirmations: int = 1
+    ) -> EventFollower:
+        """A reader of the events of some contracts, by default of all that the network has."""
+        every = (self.token, self.registry, self.staking, self.escrow, self.dispute)
+        abis = {contract.address: contract.abi for contract in contracts or every}
         return EventFollower(self.rpc, abis, first_block=first_block, confirmations=confirmations)
 
     async def close(self) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from aivm.dispute import moves
 from aivm.dispute.moves import Move
-from aivm.dispute.state import State, packed_words
+from aivm.dispute.state import State, decode_state, packed_words
 from aivm.dispute.trace import Evidence, OpenedTensor
+from aivm.receipts.eip712 import encode_field
 from aivm.receipts.receipt import Receipt
 
 Call = tuple[str, list[Any]]
@@ -83,6 +84,22 @@ def packed_state(state: State) -> dict[str, Any]:
         "place": int.from_bytes(words[7], "big"),
         "words": int.from_bytes(words[8], "big"),
     }
+
+
+def state_of(packed: Mapping[str, Any]) -> State:
+    """The state that a `PackedState` stands for: what `packed_state` was made from."""
+    words = [
+        packed["receipt"],
+        encode_field("address", packed["challenger"]),
+        encode_field("address", packed["defender"]),
+        packed["progress"].to_bytes(32, "big"),
+        packed["trace"],
+        packed["node"],
+        packed["record"],
+        packed["place"].to_bytes(32, "big"),
+        packed["words"].to_bytes(32, "big"),
+    ]
+    return decode_state(b"".join(words))
 
 
 def receipt_fields(receipt: Receipt) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 from tests.unit.dispute.conftest import LiarWithStates, flipped, results_of, table
 
 from aivm.chain import artifact
-from aivm.chain.dispute_calls import call_of
+from aivm.chain.dispute_calls import call_of, packed_state, state_of
 from aivm.dispute.game import Outcome
 from aivm.testing.programs import random_program
 
@@ -28,5 +28,6 @@ def test_every_move_of_many_games_encodes() -> None:
         for state, move in zip(game.states, game.history, strict=True):
             function, arguments = call_of(state, move, game.provider.receipt)
             assert len(abi.encode_call(function, arguments)) > 9 * 32
+            assert state_of(packed_state(state)) == state
             seen.add(function)
     assert seen >= {"commit", "pick", "revealTensor", "revealLeaf", "proveElement"}

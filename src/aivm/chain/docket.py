@@ -1,0 +1,147 @@
+"""`Docket`: all disputes of a network, followed through its blocks and their reorganisations.
+
+    docket = Docket(chain, first_block=await first_block_since(chain, day_ago))
+    await docket.poll()
+    for case in docket.cases: ...
+
+What it holds is always what the chain has at the last poll: a game that a reorganisation took away
+is gone, one that it brought back to an earlier state is there again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from aivm.chain.cases import ENDS, Case, Payment, Sent, case_of
+from aivm.chain.client import Chain
+from aivm.chain.events import Event, decode_log
+from aivm.errors import NotFound
+
+_Key = tuple[str, str]  # hashes of a transaction and of the block that it is in
+_PARTS = frozenset({"Opened", "Moved", "Committed", "Revealed", "Posted", *ENDS})
+
+
+class Docket:
+    """The cases of `chain.dispute` that were opened from `first_block` on."""
+
+    def __init__(self, chain: Chain, *, first_block: int = 0, confirmations: int = 1) -> None:
+        """Blocks count once they have `confirmations`; 1 takes the head too."""
+        self._chain = chain
+        self._follower = chain.follow(
+            chain.dispute, first_block=first_block, confirmations=confirmations
+        )
+        self._events: dict[bytes, list[Event]] = {}  # by game
+        self._sent: dict[_Key, Sent] = {}
+        self._missing: dict[_Key, set[bytes]] = {}  # what the node has not told, and its games
+        self._cases: dict[bytes, list[Case]] = {}
+        self._stale: set[bytes] = set()  # games whose cases are to be built again
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """All cases in the order of their opening."""
+        found = [case for cases in self._cases.values() for case in cases]
+        return tuple(sorted(found, key=lambda case: case.position))
+
+    @property
+    def open_cases(self) -> tuple[Case, ...]:
+        """Those that have not ended."""
+        return tuple(case for case in self.cases if case.is_open)
+
+    def case(self, reference: bytes) -> Case:
+        """The newest case with that game id, or about the receipt with that hash.
+
+        Raises NotFound.
+        """
+        for case in reversed(self.cases):
+            if reference in (case.game, case.state.receipt):
+                return case
+        raise NotFound(
+            f"there is no dispute 0x{reference.hex()}, as game or as receipt",
+            hint="`aivm dispute watch --once` lists what the chain has.",
+        )
+
+    async def poll(self) -> bool:
+        """Read what is new; returns whether any case has changed. Raises ChainUnreachable."""
+        batch = await self._follower.read()
+        if batch.forget_from is not None:
+            self._forget(batch.forget_from)
+        for event in batch.events:
+            if event.name in _PARTS:
+                game = event.arguments["game"]
+                self._events.setdefault(game, []).append(event)
+                self._missing.setdefault(_key(event), set()).add(game)
+                self._stale.add(game)
+        await self._ask_for_transactions()
+        changed = bool(self._stale)
+        while self._stale:
+            game = self._stale.pop()
+            self._cases[game] = self._built(self._events.get(game, []))
+        return changed
+
+    def _forget(self, first: int) -> None:
+        """Drop what was said from that block on."""
+        for game, events in self._events.items():
+            kept = [event for event in events if event.block_number < first]
+            for event in events[len(kept) :]:
+                self._missing.pop(_key(event), None)
+                self._sent.pop(_key(event), None)
+                self._stale.add(game)
+            self._events[game] = kept
+
+    def _built(self, events: Sequence[Event]) -> list[Case]:
+        """The cases of one game id: whoever has lost may open the same again."""
+        starts = [at for at, event in enumerate(events) if event.name == "Opened"]
+        cases = []
+        for start, end in pairwise([*starts, len(events)]):
+            part = events[start:end]
+            cases.append(case_of(part, [self._sent.get(_key(event)) for event in part]))
+        return cases
+
+    async def _ask_for_transactions(self) -> None:
+        """Gas, times and payments, once for each transaction.
+
+        What a node does not know (yet, or because its block was replaced) is asked again later.
+        """
+        missing = list(self._missing)
+        calls: list[tuple[str, list[Any]]] = []
+        for transaction, block in missing:
+            calls.append(("eth_getTransactionReceipt", [transaction]))
+            calls.append(("eth_getBlockByHash", [block, False]))
+        answers = await self._chain.rpc.batch(calls)
+        for key, receipt, block in zip(missing, answers[::2], answers[1::2], strict=True):
+            if not isinstance(receipt, dict) or not isinstance(block, dict):
+                continue
+            if receipt["blockHash"] == key[1]:
+                time, gas = int(block["timestamp"], 16), int(receipt["gasUsed"], 16)
+                self._sent[key] = Sent(gas, time, self._payments(receipt["logs"]))
+                self._stale |= self._missing.pop(key)
+
+    def _payments(self, logs: Sequence[dict[str, Any]]) -> tuple[Payment, ...]:
+        """The tokens that left the game or the stake."""
+        token, game = self._chain.token, self._chain.dispute.address
+        own = (log for log in logs if log["address"].lower() == token.address.lower())
+        moved = [event.arguments for log in own if (event := decode_log(token.abi, log))]
+        return tuple(
+            Payment(found["to"], found["value"])
+            for found in moved
+            if found.get("from") in (game, self._chain.staking.address) and found["to"] != game
+        )
+
+
+async def first_block_since(chain: Chain, time: int) -> int:
+    """The number of the first block with that time (Unix seconds) or a later one; the head's
+    number plus one if there is none yet."""
+    low, high = 0, (await chain.block()).number + 1
+    while low < high:
+        middle = (low + high) // 2
+        if (await chain.block(hex(middle))).time < time:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _key(event: Event) -> _Key:
+    return event.transaction, event.block_hash
