@@ -23,13 +23,17 @@ _LARGE = 2**30  # bytes that a pipe reader may hold: tensors are bounded at admi
 
 @dataclass(frozen=True)
 class Request:
-    """What a worker is asked to do ("run" or "describe") with which program of which model."""
+    """What a worker is asked to do with which program of which model.
+
+    "run"; "describe"; "roots" of every value of a run; or the "values" whose ids are `wanted`.
+    """
 
     op: str
     model: str
     path: Path
     shapes: Shapes
     blobs: Sequence[bytes]
+    wanted: tuple[int, ...] = ()
 
     def goes_with(self, other: Request) -> bool:
         """Whether one batch can run both."""
@@ -61,7 +65,13 @@ class WorkerProcess:
             await self._ask(opening, [])
             self._models.add(first.model)
         shapes = {name: list(shape) for name, shape in first.shapes.items()}
-        header = {"op": first.op, "model": first.model, "shapes": shapes, "requests": len(requests)}
+        header = {
+            "op": first.op,
+            "model": first.model,
+            "shapes": shapes,
+            "requests": len(requests),
+            "wanted": list(first.wanted),
+        }
         blobs = [blob for request in requests for blob in request.blobs]
         answer, results = await self._ask(header, blobs)
         return _split(answer, results, len(requests)) if first.op == "run" else [(answer, results)]
@@ -187,6 +197,29 @@ class WorkerPool:
         answer, _ = await self._answer(Request("describe", model, path, shapes, ()))
         described: dict[str, Any] = answer["program"]
         return described
+
+    async def roots(
+        self, model: str, path: Path, shapes: Shapes, inputs: Sequence[bytes]
+    ) -> list[bytes]:
+        """The tensor root of every value of a run, in value order; a fault ends the list early.
+
+        The inputs are hashed as they are. Raises as `run` does, but for InvalidIndex.
+        """
+        _, roots = await self._answer(Request("roots", model, path, shapes, inputs))
+        return roots
+
+    async def values(
+        self,
+        model: str,
+        path: Path,
+        shapes: Shapes,
+        inputs: Sequence[bytes],
+        wanted: Sequence[int],
+    ) -> list[bytes]:
+        """These values of a run as raw bytes; raises as `roots` does. They must be there."""
+        asked = Request("values", model, path, shapes, inputs, tuple(wanted))
+        _, values = await self._answer(asked)
+        return values
 
     async def _answer(self, request: Request) -> Reply:
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()

@@ -10,20 +10,32 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from aivm.commitments import numpy_dtype
-from aivm.engines.base import Engine, open_engine
+from aivm.dispute.values import Executed
+from aivm.engines.base import Engine, Executable, open_engine
 from aivm.engines.batches import SIZES, Batches
 from aivm.errors import AivmError, InternalError, NotFound
+from aivm.isa.instructions import TensorType
 from aivm.packages import Package, PackageProgram, Programs, open_package
 from aivm.workers import frames
 
 Array = np.ndarray[Any, Any]
 KEPT_PROGRAMS = 16  # each has working memory, in the sandbox a copy of the weights too
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """A program that was loaded to be asked for its values."""
+
+    key: tuple[str, bytes]
+    constants: Sequence[Array]
+    executable: Executable
 
 
 class Worker:
@@ -33,6 +45,7 @@ class Worker:
         self._engine = engine
         self._programs: dict[str, Programs] = {}
         self._loaded: OrderedDict[tuple[str, bytes], Batches] = OrderedDict()
+        self._traced: _Traced | None = None
         # In the sandbox every size of batch would copy the weights.
         self._sizes = () if engine.name == "wasm" else SIZES
 
@@ -55,9 +68,16 @@ class Worker:
             raise NotFound(f"model {header['model']} is not open in this worker")
         shapes = {name: tuple(shape) for name, shape in header["shapes"].items()}
         found = self._programs[header["model"]].find(shapes)
-        if header["op"] == "describe":
-            return frames.pack({"program": described(found)})
-        return self._run(header["model"], found, header["requests"], blobs)
+        match header["op"]:
+            case "describe":
+                return frames.pack({"program": described(found)})
+            case "roots":
+                return frames.pack({}, self._executed(header["model"], found, blobs).roots())
+            case "values":
+                values = self._executed(header["model"], found, blobs)
+                return frames.pack({}, _blobs(values, header["wanted"]))
+            case _:
+                return self._run(header["model"], found, header["requests"], blobs)
 
     def open(self, path: Path, model: str) -> Package:
         """Verify every byte again: the files may have changed since the node looked."""
@@ -71,12 +91,8 @@ class Worker:
         self, model: str, found: PackageProgram, requests: int, blobs: Sequence[bytes]
     ) -> bytes:
         """Answers requests whose blobs follow one another; each has its outputs or its error."""
-        kinds = found.program.inputs
-        arrays = [
-            np.frombuffer(blob, numpy_dtype(kind.dtype)).reshape(kind.shape)
-            for blob, kind in zip(blobs, kinds * requests, strict=True)
-        ]
-        count = len(kinds)
+        count = len(found.program.inputs)
+        arrays = _arrays(found.program.inputs * requests, blobs)
         inputs = [arrays[count * n : count * (n + 1)] for n in range(requests)]
         answers: list[dict[str, Any]] = []
         results: list[bytes] = []
@@ -88,6 +104,17 @@ class Worker:
                 results += [np.ascontiguousarray(output).tobytes() for output in outcome]
         return frames.pack({"answers": answers}, results)
 
+    def _executed(self, model: str, found: PackageProgram, blobs: Sequence[bytes]) -> Executed:
+        """Every value of one run. The program that was asked about last stays loaded."""
+        key = model, found.root
+        if self._traced is None or self._traced.key != key:
+            if self._traced is not None:
+                self._traced.executable.close()
+            constants = self.constants(found)
+            self._traced = _Traced(key, constants, self._engine.load(found.program, constants))
+        arrays = _arrays(found.program.inputs, blobs)
+        return Executed(self._traced.executable, self._traced.constants, arrays)
+
     def _batches(self, model: str, found: PackageProgram) -> Batches:
         """The loaded program; of too many, the one that was used longest ago makes room."""
         batches = self._loaded.pop((model, found.root), None)
@@ -98,6 +125,18 @@ class Worker:
             batches = Batches(self._engine, found.program, constants, self._sizes)
         self._loaded[(model, found.root)] = batches
         return batches
+
+
+def _arrays(kinds: Sequence[TensorType], blobs: Sequence[bytes]) -> list[Array]:
+    return [
+        np.frombuffer(blob, numpy_dtype(kind.dtype)).reshape(kind.shape)
+        for blob, kind in zip(blobs, kinds, strict=True)
+    ]
+
+
+def _blobs(values: Executed, wanted: Sequence[int]) -> list[bytes]:
+    found = values.arrays(wanted)
+    return [np.ascontiguousarray(found[value]).tobytes() for value in wanted]
 
 
 def described(found: PackageProgram) -> dict[str, Any]:
