@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from aivm import errors
+from aivm import errors, host
 from aivm.commitments import bundle_root, shown, tensor_root
 from aivm.errors import (
     BadInput,
@@ -46,6 +46,7 @@ from aivm.receipts import (
     Expectation,
     SignedReceipt,
     Signer,
+    Tier,
     Voucher,
     job_id,
     parse_receipt,
@@ -56,6 +57,7 @@ from aivm.receipts import (
 Array = np.ndarray[Any, Any]
 HEADER_BYTES = 64 * 1024  # receipt and names of an answer, or an error
 ATTEMPTS = 3
+CLOCKS_DIFFER = 120  # seconds that a provider's clock may be wrong by, or a chain's
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Order:
     hot_key: str
     price: int
     derived: bool = False  # the package does not list the program
+    tier: Tier = Tier.OPTIMISTIC
 
     @cached_property
     def inputs_root(self) -> bytes:
@@ -149,7 +152,7 @@ class Caller:
             self._ledger.release(channel.channel, work)
             raise
         try:
-            delivery = self._check(order, voucher, answer)
+            delivery = self._check(order, voucher, promise.made, answer)
         except VerificationError:  # asking again would bring the same lie
             self._ledger.keep(channel.channel, work)
             raise
@@ -178,7 +181,7 @@ class Caller:
                 await asyncio.sleep(0.2 * attempt)
         raise AssertionError("unreachable")
 
-    def _check(self, order: Order, voucher: Voucher, answer: Message) -> Delivery:
+    def _check(self, order: Order, voucher: Voucher, asked: int, answer: Message) -> Delivery:
         try:
             outputs = _outputs(order, answer.tensors)
             receipt = _receipt(answer.parameters)
@@ -194,6 +197,8 @@ class Caller:
                 derived=order.derived,
                 inputs=order.inputs,
                 outputs=list(outputs.values()),
+                tier=order.tier,
+                between=(asked - CLOCKS_DIFFER, host.now() + CLOCKS_DIFFER),
             ),
         )
         for check in verdict.checks:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aivm import host
 from aivm.database import open_database, transaction
 from aivm.errors import InternalError, PaymentRefused
 
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS promises (
     sequence INTEGER NOT NULL,
     amount TEXT NOT NULL,
     price TEXT NOT NULL,
+    made INTEGER NOT NULL,
     PRIMARY KEY (channel, work)
 );
 """
@@ -64,10 +66,14 @@ class OpenChannel:
 
 @dataclass(frozen=True)
 class Promise:
-    """What a voucher says: its sequence number, and the channel's total up to and with it."""
+    """What a voucher says: its sequence number, and the channel's total up to and with it.
+
+    `made` is when the work was first asked for, in Unix seconds: no answer is older.
+    """
 
     sequence: int
     amount: int
+    made: int
 
 
 class Ledger:
@@ -123,22 +129,22 @@ class Ledger:
         """
         with transaction(self._db) as db:
             known = db.execute(
-                "SELECT sequence, amount FROM promises WHERE channel = ? AND work = ?",
+                "SELECT sequence, amount, made FROM promises WHERE channel = ? AND work = ?",
                 (channel, work),
             ).fetchone()
             if known is not None:
-                return Promise(known[0], int(known[1]))
+                return Promise(known[0], int(known[1]), known[2])
             found = self.get(channel)
             if found.left < price:
                 raise PaymentRefused("the channel's deposit is used up", hint="Open a new channel.")
-            new = Promise(found.sequence + 1, found.owed + price)
+            new = Promise(found.sequence + 1, found.owed + price, host.now())
             db.execute(
                 "UPDATE channels SET sequence = ?, owed = ? WHERE channel = ?",
                 (new.sequence, str(new.amount), channel),
             )
             db.execute(
-                "INSERT INTO promises VALUES (?, ?, ?, ?, ?)",
-                (channel, work, new.sequence, str(new.amount), str(price)),
+                "INSERT INTO promises VALUES (?, ?, ?, ?, ?, ?)",
+                (channel, work, new.sequence, str(new.amount), str(price), new.made),
             )
         return new
 

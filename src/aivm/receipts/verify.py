@@ -15,7 +15,7 @@ from aivm.isa.program import NUMERICS_VERSION, Program
 from aivm.receipts.document import SignedReceipt
 from aivm.receipts.eip712 import Domain
 from aivm.receipts.pipeline import Pipeline
-from aivm.receipts.receipt import Receipt
+from aivm.receipts.receipt import Receipt, Tier
 from aivm.receipts.signing import recover_address
 
 ARBITRATED = "a dispute about a module goes to arbitration, not to the one-step prover"
@@ -49,7 +49,9 @@ class Expectation:
     `hot_key` is the provider's registered key (from the chain), `model` and `programs` come from
     the package's manifest, `program` is the decoded program (it also says which uint16 tensors are
     F16 or BF16), `inputs` and `outputs` are the tensors themselves. `derived` says whether that
-    program is one which the package does not list.
+    program is one which the package does not list. `tier` is what was ordered, and `between` the
+    first and last second (Unix) at which an answer can have been signed: a receipt of another tier
+    or time may be out of a dispute's reach.
     """
 
     domain: Domain | None = None
@@ -60,6 +62,8 @@ class Expectation:
     inputs: Sequence[Array] | None = None
     outputs: Sequence[Array] | None = None
     derived: bool | None = None
+    tier: Tier | None = None
+    between: tuple[int, int] | None = None
 
 
 def verify_receipt(signed: SignedReceipt, expected: Expectation) -> Verdict:
@@ -74,6 +78,7 @@ def _checks(signed: SignedReceipt, expected: Expectation) -> Iterator[Check]:
         yield Check("domain", signed.domain == expected.domain, _domain_text(signed.domain))
     yield _equal("job", receipt.job, receipt.expected_job)
     yield Check("numerics", receipt.numerics == NUMERICS_VERSION, f"numerics {receipt.numerics}")
+    yield from _terms(receipt, expected)
     if expected.model is not None:
         yield _equal("model", receipt.model, expected.model)
     program = receipt.program
@@ -87,6 +92,15 @@ def _checks(signed: SignedReceipt, expected: Expectation) -> Iterator[Check]:
     if expected.derived is not None:
         yield _derivation(signed.derived, expected.derived)
     yield from _tensor_checks(receipt, expected)
+
+
+def _terms(receipt: Receipt, expected: Expectation) -> Iterator[Check]:
+    if expected.tier is not None:
+        yield Check("tier", receipt.tier is expected.tier, f"the receipt's is {receipt.tier.name}")
+    if expected.between is not None:
+        first, last = expected.between
+        detail = f"signed at {receipt.time}, asked for between {first} and {last}"
+        yield Check("time", first <= receipt.time <= last, detail)
 
 
 def _derivation(marked: str | None, derived: bool) -> Check:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from aivm import host
 from aivm.errors import (
     BadSignature,
     InvalidIndex,
@@ -19,7 +20,7 @@ from aivm.errors import (
 )
 from aivm.market.openinference import RECEIPT_PARAMETER, Message, Tensor, encode_response
 from aivm.numerics.dtypes import DType
-from aivm.receipts import Domain, job_id, sign_receipt
+from aivm.receipts import Domain, Tier, job_id, sign_receipt
 
 PRICE = 1000
 pytestmark = pytest.mark.usefixtures("short_pauses")
@@ -66,6 +67,9 @@ async def test_a_receipt_of_another_key_is_found(desk: Any) -> None:
         ({"outputs": b"o" * 32}, "outputs"),
         ({"numerics": 2}, "numerics"),
         ({"job": b"j" * 32}, "job"),
+        ({"tier": Tier.ATTESTED}, "tier"),
+        ({"time": host.now() - 3_600}, "time"),
+        ({"time": host.now() + 3_600}, "time"),
         ({"client": "0x" + "11" * 20}, "another job, client or provider"),
         ({"provider": "0x" + "11" * 20}, "another job, client or provider"),
     ],
