@@ -89,8 +89,11 @@ class Table:
         return state
 
     def play(self) -> Outcome:
-        """Both sides move until the game ends; a side that raises has no move and is silent."""
-        state = self.open()
+        """Both sides move until the game ends."""
+        return self.finish(self.open())
+
+    def finish(self, state: State) -> Outcome:
+        """Both sides move from this state on."""
         while True:
             assert decode_state(state.encode()) == state
             if state.phase is self.silent:

