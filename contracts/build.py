@@ -30,6 +30,7 @@ CONTRACTS = (
     "OneStep",
     "Referee",
     "DisputeGame",
+    "Misconduct",
 )
 
 HERE = Path(__file__).resolve().parent

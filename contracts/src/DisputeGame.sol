@@ -14,6 +14,7 @@ import {MerkleTree} from "./libraries/MerkleTree.sol";
 import {Narrowing} from "./libraries/Narrowing.sol";
 import {Openings} from "./libraries/Openings.sol";
 import {PackedGame} from "./libraries/PackedGame.sol";
+import {Sentence} from "./libraries/Sentence.sol";
 import {ElementPick, Evidence, GameState, OpenedRecord, OutputProof, PackedState, Phase} from "./types/Game.sol";
 import {Receipt} from "./types/Receipt.sol";
 
@@ -27,9 +28,6 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
     using PackedGame for PackedState;
     using SafeERC20 for IAIVMToken;
 
-    uint16 private constant AWARD_BPS = 5_000; // of what is slashed; the rest is burned
-    uint16 private constant CLIENT_BPS = 2_000; // of the award
-    uint64 private constant SETTLING = 1 days; // to call `timeout` while the stake is held
     uint8 private constant OPTIMISTIC = 1;
     uint8 private constant REDUNDANT = 2;
 
@@ -57,7 +55,7 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         // Nobody may leave between a receipt and the end of its window; the rest of a game is held.
         uint256 most = staking_.UNBONDING_DELAY();
         if (window == 0 || window > most) revert OutOfRange(window, 1, most);
-        most = (staking_.MAX_HOLD() - SETTLING) / 2;
+        most = (staking_.MAX_HOLD() - Sentence.SETTLING) / 2;
         if (clock == 0 || clock > most) revert OutOfRange(clock, 1, most);
         if (bond == 0) revert OutOfRange(bond, 1, type(uint256).max);
         if (penalty == 0) revert OutOfRange(penalty, 1, type(uint256).max);
@@ -91,7 +89,7 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         state.lane = Narrowing.NO_LANE;
         emit Opened(game, receipt.provider, msg.sender, receipt);
         _leave(game, state, Phase.COMMIT);
-        staking.hold(receipt.provider, uint64(block.timestamp) + 2 * uint64(CLOCK) + SETTLING);
+        staking.hold(receipt.provider, uint64(block.timestamp) + 2 * uint64(CLOCK) + Sentence.SETTLING);
         token.safeTransferFrom(msg.sender, address(this), BOND);
     }
 
@@ -277,29 +275,6 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         _voidGame(game, state);
     }
 
-    /// @inheritdoc IDisputeGame
-    function equivocation(
-        Receipt calldata first,
-        bytes calldata firstSignature,
-        Receipt calldata second,
-        bytes calldata secondSignature
-    ) external nonReentrant {
-        bytes32 firstHash = keccak256(abi.encode(first));
-        bytes32 secondHash = keccak256(abi.encode(second));
-        if (first.job != second.job || first.outputs == second.outputs || first.provider != second.provider) {
-            revert NoEquivocation();
-        }
-        if (convicted[firstHash] && convicted[secondHash]) revert AlreadyConvicted(firstHash);
-        if (first.time + WINDOW < block.timestamp) revert OutsideWindow(first.time);
-        if (second.time + WINDOW < block.timestamp) revert OutsideWindow(second.time);
-        _signer(first, firstSignature);
-        _signer(second, secondSignature);
-        (convicted[firstHash], convicted[secondHash]) = (true, true);
-        (uint256 taken, uint256 award) = _slash(first);
-        emit Equivocated(first.job, first.provider, msg.sender, taken);
-        token.safeTransfer(msg.sender, award);
-    }
-
     // --- parts -----------------------------------------------------------------------------------
 
     function _gameOf(bytes32 receipt, address challenger) private pure returns (bytes32) {
@@ -401,28 +376,16 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         if (convicted[state.receipt]) return _voidGame(game, state);
         convicted[state.receipt] = true;
         delete games[game];
-        (uint256 taken, uint256 award) = _slash(receipt);
+        (uint256 taken, uint256 award) = Sentence.convict(staking, token, PENALTY, receipt.provider, receipt.client);
         emit Convicted(game, receipt.provider, state.challenger, taken);
         token.safeTransfer(state.challenger, BOND + award);
     }
 
-    /// Takes the penalty, burns half, pays the client; what is left of the award is the caller's to pay out.
-    function _slash(Receipt calldata receipt) private returns (uint256 taken, uint256 award) {
-        taken = staking.slash(receipt.provider, PENALTY, address(this), AWARD_BPS);
-        award = taken * AWARD_BPS / 10_000;
-        uint256 share = receipt.client == address(0) ? 0 : award * CLIENT_BPS / 10_000;
-        if (share > 0) token.safeTransfer(receipt.client, share);
-        award -= share;
-    }
-
-    /// Half of the bond pays the provider's trouble; the other half is burned, so that nobody games for nothing.
     function _acquit(bytes32 game, GameState memory state, Receipt calldata receipt) private {
         if (convicted[state.receipt]) return _voidGame(game, state);
         delete games[game];
         emit Acquitted(game, receipt.provider, state.challenger);
-        uint256 half = BOND / 2;
-        token.burn(BOND - half);
-        if (half > 0) token.safeTransfer(receipt.provider, half);
+        Sentence.forfeit(token, BOND, receipt.provider);
     }
 
     function _voidGame(bytes32 game, GameState memory state) private {

@@ -377,21 +377,6 @@ contract DisputeGameTest is World {
         game.revealStates(now_, new bytes(24));
     }
 
-    function test_twoReceiptsForOneJobConvictAtOnce() public {
-        Receipt memory first = _receipt();
-        Receipt memory second = _receipt();
-        bytes memory one = _signed(first);
-        _refuse(abi.encodeWithSelector(IDisputeGame.NoEquivocation.selector));
-        game.equivocation(first, one, second, one);
-        second.outputs = JOB;
-        bytes memory two = _signed(second);
-        vm.prank(stranger);
-        game.equivocation(first, one, second, two);
-        assertEq(token.balanceOf(stranger), 160e18, "award");
-        _refuse(abi.encodeWithSelector(IDisputeGame.AlreadyConvicted.selector, keccak256(abi.encode(first))));
-        game.equivocation(first, one, second, two);
-    }
-
     function test_theConstructorRefuses() public {
         Referee referee = Referee(address(1));
         _refuse(abi.encodeWithSelector(IDisputeGame.OutOfRange.selector, 15 days, 1, UNBONDING_DELAY));

@@ -34,7 +34,6 @@ interface IDisputeGame {
     event Acquitted(bytes32 indexed game, address indexed provider, address indexed challenger);
     /// @notice The receipt had been convicted in another game: the bond went home.
     event Voided(bytes32 indexed game);
-    event Equivocated(bytes32 indexed job, address indexed provider, address indexed reporter, uint256 taken);
 
     error OutOfRange(uint256 value, uint256 least, uint256 most);
     error NotDisputable(uint8 tier);
@@ -62,7 +61,6 @@ interface IDisputeGame {
     error NotNarrowed();
     /// @notice The proof shows nothing but that all is well.
     error NothingWrong();
-    error NoEquivocation();
 
     /// @notice Doubts a receipt; takes the bond (needs an allowance), and holds the provider's stake.
     /// @param header Record 0 of the receipt's program, with its path.
@@ -161,14 +159,6 @@ interface IDisputeGame {
 
     /// @notice Ends a game about a receipt that another game has convicted: the bond goes home. Anyone.
     function void(PackedState calldata packed) external;
-
-    /// @notice Convicts a provider of two receipts for one job with different outputs, at once. Anyone.
-    function equivocation(
-        Receipt calldata first,
-        bytes calldata firstSignature,
-        Receipt calldata second,
-        bytes calldata secondSignature
-    ) external;
 
     /// @notice keccak256 of the packed state of a game; zero if there is none.
     function games(bytes32 game) external view returns (bytes32);

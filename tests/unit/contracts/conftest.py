@@ -26,6 +26,7 @@ NAMES = (
     "OneStep",
     "Referee",
     "DisputeGame",
+    "Misconduct",
 )
 
 REQUEST_GAS = 12_000_000  # the chain allows 2**24

@@ -204,29 +204,3 @@ async def test_wrong_moves_revert_and_change_nothing(arena: Arena) -> None:
     with pytest.raises(ChainRejected) as refused:
         await arena.play(3, committed, replace(pick, node=bytes(32)), receipt)
     assert refused.value.error == "WrongOpening"
-
-
-async def test_two_receipts_for_one_job_convict_at_once(arena: Arena) -> None:
-    _, provider, hot, _, client, reporter = arena.devchain.accounts[:6]
-    first = replace(
-        game_about(GAMES["matmul"]).provider.receipt,
-        provider=provider.address,
-        client=client.address,
-        time=await arena.now(),
-    )
-    second = replace(first, outputs=bytes([9]) * 32)
-    domain: Domain = arena.chain.staking.domain
-    shown = [
-        part
-        for receipt in (first, second)
-        for part in (receipt_fields(receipt), sign_receipt(receipt, domain, hot).signature)
-    ]
-    with pytest.raises(ChainRejected) as refused:
-        await arena.game._send(reporter, "equivocation", *shown[:2], *shown[:2])
-    assert refused.value.error == "NoEquivocation"
-    await arena.game._send(reporter, "equivocation", *shown)
-    balance = await arena.chain.token.balance_of(reporter.address)
-    assert balance == PENALTY // 2 * 4 // 5
-    with pytest.raises(ChainRejected) as again:
-        await arena.game._send(reporter, "equivocation", *shown)
-    assert again.value.error == "AlreadyConvicted"

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+
+import {IAIVMToken} from "../interfaces/IAIVMToken.sol";
+import {IStaking} from "../interfaces/IStaking.sol";
+
+/// @title What a conviction and a false accusation cost, and who gets it
+/// @notice One place for every contract that convicts, so that no way of convicting oneself is cheaper than another:
+/// half of what is taken is burned, whatever the accomplices are.
+library Sentence {
+    using SafeERC20 for IAIVMToken;
+
+    /// @notice Added to every hold, so that there is time to call the end while the stake is there.
+    uint64 internal constant SETTLING = 1 days;
+    uint16 private constant AWARD_BPS = 5_000; // of what is slashed; the rest is burned
+    uint16 private constant CLIENT_BPS = 2_000; // of the award
+
+    /// @notice Takes the penalty, burns half, and pays the client's share of the award, unless `client` is zero.
+    /// @return taken Of the stake; less than the penalty if there was not so much.
+    /// @return award What is left for the accuser: tokens that the calling contract now has, and must pay out.
+    function convict(IStaking staking, IAIVMToken token, uint256 penalty, address provider, address client)
+        internal
+        returns (uint256 taken, uint256 award)
+    {
+        taken = staking.slash(provider, penalty, address(this), AWARD_BPS);
+        award = taken * AWARD_BPS / 10_000;
+        uint256 share = client == address(0) ? 0 : award * CLIENT_BPS / 10_000;
+        if (share > 0) token.safeTransfer(client, share);
+        award -= share;
+    }
+
+    /// @notice Half of a lost bond pays the provider's trouble; the rest is burned, so that nobody accuses for nothing.
+    function forfeit(IAIVMToken token, uint256 bond, address provider) internal {
+        uint256 half = bond / 2;
+        token.burn(bond - half);
+        if (half > 0) token.safeTransfer(provider, half);
+    }
+}
