@@ -16,6 +16,7 @@ from aivm.chain.contract import Contract
 from aivm.chain.dispute import DisputeGame
 from aivm.chain.escrow import EscrowManager
 from aivm.chain.events import EventFollower
+from aivm.chain.misconduct import Misconduct
 from aivm.chain.registry import ModelRegistry
 from aivm.chain.reverts import refusal
 from aivm.chain.rpc import Rpc, RpcError
@@ -122,6 +123,11 @@ class Chain:
         """The disputes about receipts."""
         return DisputeGame(self)
 
+    @cached_property
+    def misconduct(self) -> Misconduct:
+        """What receipts alone convict, and the summonses."""
+        return Misconduct(self)
+
     async def send(self, account: Account, intent: Intent) -> TransactionReceipt:
         """Send a transaction and wait until it is mined; see TransactionSender.send for errors."""
         return await self._sender.send(account, intent)
@@ -158,7 +164,10 @@ class Chain:
         self, *contracts: Contract, first_block: int = 0, confirmations: int = 1
     ) -> EventFollower:
         """A reader of the events of some contracts, by default of all that the network has."""
-        every = (self.token, self.registry, self.staking, self.escrow, self.dispute)
+        every = (
+            *(self.token, self.registry, self.staking, self.escrow),
+            *(self.dispute, self.misconduct),
+        )
         abis = {contract.address: contract.abi for contract in contracts or every}
         return EventFollower(self.rpc, abis, first_block=first_block, confirmations=confirmations)
 

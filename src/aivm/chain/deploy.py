@@ -44,6 +44,7 @@ class DeploymentParameters:
     dispute_clock: int = _HOUR  # of each player of a dispute, for all moves
     dispute_bond: int = 100 * _TOKEN  # what a challenger puts up
     dispute_penalty: int = 500 * _TOKEN  # what a conviction takes from the stake
+    answer_time: int = 6 * _HOUR  # for a summoned provider to show what stands behind an order
 
     @classmethod
     def for_devnet(cls, owner: str) -> DeploymentParameters:
@@ -78,7 +79,7 @@ async def deploy(
     staking = await crew.create(
         "Staking", token, governance, parameters.unbonding_delay, parameters.minimum_stake
     )
-    await crew.create(
+    escrow = await crew.create(
         "EscrowManager",
         token,
         registry,
@@ -87,8 +88,9 @@ async def deploy(
         parameters.fee_bps,
         parameters.challenge_period,
     )
-    slashers = [await _create_dispute_game(crew, staking, parameters)]
-    appointments = [_appointment(staking, slasher) for slasher in slashers]
+    game = await _create_dispute_game(crew, staking, parameters)
+    misconduct = await crew.create("Misconduct", game, escrow, parameters.answer_time)
+    appointments = [_appointment(staking, slasher) for slasher in (game, misconduct)]
     book = AddressBook(chain_id, crew.entries)
     if account.address != governance:
         return Deployment(book, tuple(appointments))

@@ -39,14 +39,19 @@ _MODEL_ID = re.compile(r"(?:0x)?([0-9a-f]{64})")
 
 
 def programs_root(manifest: Manifest) -> bytes:
-    """What the registry stores: the root over what a receipt can name as its program.
+    """What the registry stores: the root over the listed programs."""
+    return merkle.root_of_leaves(listed_programs(manifest))
+
+
+def listed_programs(manifest: Manifest) -> tuple[bytes, ...]:
+    """The programs that a publisher commits to, as receipts name them (`dispute.listing`).
 
     That is every program's root, in the manifest's order, then the generation root if there is one.
     """
     roots = [entry.program for entry in manifest.entries]
     if manifest.session is not None:
         roots.append(generator_of(manifest).root)
-    return merkle.root_of_leaves(roots)
+    return tuple(roots)
 
 
 class Models:

@@ -32,6 +32,7 @@ async def test_parameters_reach_the_contracts(devchain: DevChain) -> None:
         dispute_clock=90,
         dispute_bond=7,
         dispute_penalty=11,
+        answer_time=60,
     )
     book = (await deploy(devchain.rpc, deployer, parameters)).address_book
     async with await Chain.connect(devchain.url, book) as chain:
@@ -41,6 +42,8 @@ async def test_parameters_reach_the_contracts(devchain: DevChain) -> None:
         assert await chain.staking.unbonding_delay() == 7200
         assert await chain.staking.minimum_stake() == 5
         assert await chain.dispute.terms() == Terms(window=1800, clock=90, bond=7, penalty=11)
+        misconduct = await chain.misconduct.terms()
+        assert (misconduct.answer_time, misconduct.bond, misconduct.penalty) == (60, 7, 11)
         supply = await chain.token.total_supply()
         assert await chain.token.balance_of(holder.address) == supply
         for contract in (chain.registry, chain.staking, chain.escrow):
@@ -54,7 +57,8 @@ async def test_a_governing_deployer_appoints_the_slashers(devchain: DevChain) ->
     deployment = await deploy(devchain.rpc, owner, parameters)
     assert deployment.left_to_governance == ()
     async with await Chain.connect(devchain.url, deployment.address_book) as chain:
-        assert await chain.staking._call("hasRole", SLASHER, chain.dispute.address)
+        for slasher in (chain.dispute, chain.misconduct):
+            assert await chain.staking._call("hasRole", SLASHER, slasher.address)
 
 
 async def test_another_governance_is_left_with_the_appointments(devchain: DevChain) -> None:
@@ -66,7 +70,8 @@ async def test_another_governance_is_left_with_the_appointments(devchain: DevCha
         for intent in deployment.left_to_governance:
             assert "SLASHER_ROLE" in intent.what
             await chain.send(governance, intent)
-        assert await chain.staking._call("hasRole", SLASHER, chain.dispute.address)
+        for slasher in (chain.dispute, chain.misconduct):
+            assert await chain.staking._call("hasRole", SLASHER, slasher.address)
 
 
 async def test_a_development_chain_deploys_from_the_account_that_governs(
@@ -75,7 +80,8 @@ async def test_a_development_chain_deploys_from_the_account_that_governs(
     governance = devchain.accounts[1]
     book = await devchain.deploy(DeploymentParameters.for_devnet(governance.address))
     async with await Chain.connect(devchain.url, book) as chain:
-        assert await chain.staking._call("hasRole", SLASHER, chain.dispute.address)
+        for slasher in (chain.dispute, chain.misconduct):
+            assert await chain.staking._call("hasRole", SLASHER, slasher.address)
         assert await chain.token.balance_of(governance.address)
     with pytest.raises(NotFound, match="governance"):
         await devchain.deploy(DeploymentParameters.for_devnet(Account.generate().address))

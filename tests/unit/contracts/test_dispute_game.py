@@ -11,7 +11,7 @@ from tests.unit.dispute.conftest import LiarWithStates, Table, flipped, results_
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.dispute import DisputeGame
-from aivm.chain.dispute_calls import packed_state, receipt_fields
+from aivm.chain.dispute_calls import packed_state
 from aivm.chain.transactions import TransactionReceipt
 from aivm.dispute import moves
 from aivm.dispute.game import Outcome, Rules, opened, played
@@ -20,7 +20,7 @@ from aivm.errors import ChainRejected
 from aivm.isa import MatMul, Program, Reduce, Reduction, TensorType
 from aivm.isa.instructions import Instruction
 from aivm.numerics.dtypes import DType
-from aivm.receipts import Domain, Receipt, sign_receipt
+from aivm.receipts import Receipt, sign_receipt
 from aivm.testing.programs import RandomProgram
 
 pytestmark = pytest.mark.usefixtures("anvil_path")

@@ -10,7 +10,7 @@ from tests.unit.sessions.conftest import recurrent_model
 
 from aivm.chain.account import Account
 from aivm.commitments import merkle
-from aivm.market.models import programs_root
+from aivm.market.models import listed_programs, programs_root
 from aivm.sessions import SessionPlan, generator_of, pack_session
 
 
@@ -21,5 +21,6 @@ def test_the_root_is_over_all_that_a_receipt_can_name(tmp_path: Path) -> None:
     programs = [entry.program for entry in info.manifest.entries]
     generation = generator_of(info.manifest).root
     assert programs_root(info.manifest) == merkle.root_of_leaves([*programs, generation])
+    assert listed_programs(info.manifest) == (*programs, generation)
     plain = replace(info.manifest, session=None)
     assert programs_root(plain) == merkle.root_of_leaves(programs)
