@@ -6,7 +6,8 @@ and 6 are strangers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -16,6 +17,7 @@ from tests.unit.dispute.conftest import Table
 from aivm.chain.account import Account
 from aivm.chain.artifact import known_errors
 from aivm.chain.client import Chain
+from aivm.chain.deploy import DeploymentParameters
 from aivm.chain.devchain import DevChain
 from aivm.chain.dispute import DisputeGame, Terms
 from aivm.chain.dispute_calls import call_of
@@ -62,6 +64,8 @@ class Tally:
     lost: int = 0  # by the honest side
 
 
+TALLY = Tally()
+
 Attempt = tuple[str, bytes]
 """A sender's address, and calldata for the dispute game."""
 
@@ -74,6 +78,30 @@ class Arena:
     devchain: DevChain
     terms: Terms
     tally: Tally
+
+    @classmethod
+    async def prepared(
+        cls, chain: Chain, devchain: DevChain, tally: Tally, stake: int = STAKE
+    ) -> Arena:
+        """The provider has its stake, and two challengers have a bond each."""
+        arena = cls(chain, devchain, await chain.dispute.terms(), tally)
+        owner, provider = arena.account(OWNER), arena.account(PROVIDER)
+        await chain.token.transfer(owner, provider.address, stake)
+        await chain.staking.register_provider(provider, arena.address(HOT), "https://p")
+        await chain.token.approve(provider, chain.staking.address, stake)
+        await chain.staking.stake(provider, stake)
+        for who in (CHALLENGER, OTHER):
+            await arena.equip(who)
+        return arena
+
+    @asynccontextmanager
+    async def elsewhere(
+        self, parameters: DeploymentParameters | None = None, stake: int = STAKE
+    ) -> AsyncIterator[Arena]:
+        """Another deployment on the same chain, with the same people."""
+        book = await self.devchain.deploy(parameters)
+        async with await Chain.connect(self.devchain.url, book) as chain:
+            yield await Arena.prepared(chain, self.devchain, self.tally, stake)
 
     @property
     def game(self) -> DisputeGame:
@@ -217,6 +245,15 @@ class Duel:
         self.state = result
         assert stored == result.hash
         return None
+
+    async def rehearsal(self) -> list[Move]:
+        """All moves that are left, if both play by their rules; the chain is put back."""
+        before, branch = await self.arena.devchain.snapshot(), self.copy()
+        while (move := branch.legal_move()) is not None:
+            if await branch.make(move) is not None:
+                break
+        await self.arena.devchain.revert(before)
+        return branch.history[len(self.history) :]
 
     async def timeout(self, who: int = STRANGER) -> Outcome:
         """Let the mover's time run out; somebody else says so."""

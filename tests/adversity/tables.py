@@ -58,12 +58,12 @@ def cheat(name: str, liar: type[Provider] = LiarWithStates) -> Table:
     return table(case, honest, [*honest[:-1], flipped(honest[-1], 77, 3)], liar)
 
 
-def slander(name: str) -> Table:
-    """A challenger who doubts what is right: one bit of the last value, and how it came about."""
+def slander(name: str, value: int = 72) -> Table:
+    """A challenger who doubts what is right: one bit of a value, and how it came about."""
     case, honest = _case(name)
-    game = table(case, honest, honest)
-    believed = Held(case.program, [*honest[:-1], flipped(honest[-1], 77, 3)])
-    memory = FalseMemory(case.program, believed)
+    game, believed = table(case, honest, honest), list(honest)
+    believed[value] = flipped(honest[value], min(77, honest[value].size - 1), 3)
+    memory = FalseMemory(case.program, Held(case.program, believed))
     return replace(game, challenger=replace(game.challenger, trace=memory))
 
 
