@@ -16,13 +16,17 @@ from aivm.compiler import CompiledModel, Model, compile_model, load_model
 from aivm.compiler.quantise import Scheme, quantise
 from aivm.devnet.minilm import build_model
 from aivm.devnet.wheel import fetch_model
+from aivm.dispute.player import Challenger, Provider
 from aivm.dispute.trace import ProgramTree, Trace
 from aivm.dispute.values import Executed, Values
 from aivm.engines import Executable, open_engine
 from aivm.isa.instructions import Instruction, TensorType
 from aivm.isa.program import Program
+from aivm.testing.catalogue import catalogue
 from aivm.testing.small_models import small_models
 from aivm.testing.tensors import random_tensor
+
+from .conftest import LiarWithStates, Table, receipt_of
 
 SEQUENCE = 128
 DIGITS = Path(__file__).parents[3] / "examples" / "digits"
@@ -113,6 +117,37 @@ def subject_of(made: CompiledModel, feed: Mapping[str, Array]) -> Subject:
     return Subject(made.program, tuple(made.constants), arrays)
 
 
+def dispute(subject: Subject, theirs: Trace, liar: type[Provider] = LiarWithStates) -> Table:
+    """The game about a receipt whose provider has this trace."""
+    program = subject.program
+    receipt = receipt_of(
+        program,
+        subject.roots[: program.first_constant],
+        [theirs.roots[value] for value in program.outputs],
+    )
+    return Table(
+        liar(receipt, subject.tree, theirs), Challenger(receipt, subject.tree, subject.honest())
+    )
+
+
+def kind(program: Program, instruction: Instruction) -> tuple[object, ...]:
+    """What an instruction is: its family, function, and dtypes."""
+    types = program.value_types
+    operands = (types[operand].dtype for operand in instruction.operands)
+    function = getattr(instruction, "function", None)
+    return type(instruction).__name__, function, instruction.type.dtype, *operands
+
+
+def of_every_kind(program: Program) -> Iterator[tuple[int, Instruction]]:
+    """The last instruction of every kind, and of all the first, the middle and the last."""
+    first, count = program.first_instruction, len(program.instructions)
+    found = {
+        kind(program, each): first + position for position, each in enumerate(program.instructions)
+    }
+    for value in sorted({*found.values(), first, first + count // 2, first + count - 1}):
+        yield value, program.instructions[value - first]
+
+
 def small(name: str) -> Subject:
     """One of the small models, with random inputs."""
     made = compile_model(load_model(small_models()[name]), {})
@@ -122,6 +157,13 @@ def small(name: str) -> Subject:
         array % 2 if array.dtype.kind == "i" else array for array in drawn
     ]
     return Subject(made.program, tuple(made.constants), tuple(inputs))
+
+
+def subjects_of_catalogue() -> Iterator[Subject]:
+    """Every opcode, function and dtype."""
+    for entry in catalogue(4):
+        if entry.instruction.type.elements:
+            yield Subject(entry.program, (), entry.operands)
 
 
 @cache

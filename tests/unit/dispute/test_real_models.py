@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,21 +18,23 @@ from aivm.dispute.trace import Trace
 from aivm.dispute.values import Executed
 from aivm.engines import open_engine
 from aivm.errors import IllegalMove, InternalError, WrongTensor
-from aivm.isa.instructions import Instruction, MatMul
+from aivm.isa.instructions import MatMul
 from aivm.isa.program import Program
-from aivm.testing.catalogue import catalogue
 from aivm.testing.small_models import small_models
 
-from .conftest import CHALLENGER, SIGNER, LiarWithStates, Table, receipt_of
+from .conftest import CHALLENGER, SIGNER, Table, receipt_of
 from .real_models import (
     Lie,
     Subject,
     digits,
+    dispute,
     lie,
     minilm,
+    of_every_kind,
     quantised_digits,
     quantised_minilm,
     small,
+    subjects_of_catalogue,
 )
 
 REFUSED = (IllegalMove, WrongTensor)  # the latter: a shape that nothing has
@@ -56,19 +58,6 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return SUBJECTS[request.param]()
 
 
-def dispute(subject: Subject, theirs: Trace, liar: type[Provider] = LiarWithStates) -> Table:
-    """The game about a receipt whose provider has this trace."""
-    program = subject.program
-    receipt = receipt_of(
-        program,
-        subject.roots[: program.first_constant],
-        [theirs.roots[value] for value in program.outputs],
-    )
-    return Table(
-        liar(receipt, subject.tree, theirs), Challenger(receipt, subject.tree, subject.honest())
-    )
-
-
 def rounds(game: Table) -> int:
     """How often the provider showed something, and the challenger chose from it."""
     return sum(state.phase.is_providers for state in game.states)
@@ -90,24 +79,6 @@ def assert_convicted(told: Lie) -> Table:
     assert rounds(game) <= MOST_ROUNDS
     assert 1 + len(game.history) <= MOST_TRANSACTIONS  # with the opening
     return game
-
-
-def kind(program: Program, instruction: Instruction) -> tuple[object, ...]:
-    """What an instruction is: its family, function, and dtypes."""
-    types = program.value_types
-    operands = (types[operand].dtype for operand in instruction.operands)
-    function = getattr(instruction, "function", None)
-    return type(instruction).__name__, function, instruction.type.dtype, *operands
-
-
-def of_every_kind(program: Program) -> Iterator[tuple[int, Instruction]]:
-    """The last instruction of every kind, and of all the first, the middle and the last."""
-    first, count = program.first_instruction, len(program.instructions)
-    found = {
-        kind(program, each): first + position for position, each in enumerate(program.instructions)
-    }
-    for value in sorted({*found.values(), first, first + count // 2, first + count - 1}):
-        yield value, program.instructions[value - first]
 
 
 # --- lies ----------------------------------------------------------------------------------------
@@ -215,13 +186,6 @@ def test_a_wrong_bit_anywhere_in_a_small_model_is_convicted(name: str) -> None:
     for value, instruction in subject.instructions():
         for element in {0, instruction.type.elements - 1}:
             assert_convicted(lie(subject, value, element))
-
-
-def subjects_of_catalogue() -> Iterator[Subject]:
-    """Every opcode, function and dtype."""
-    for entry in catalogue(4):
-        if entry.instruction.type.elements:
-            yield Subject(entry.program, (), entry.operands)
 
 
 def test_a_wrong_bit_in_every_instruction_of_the_catalogue_is_convicted() -> None:
