@@ -28,6 +28,16 @@ async def demand_open_to_dispute(chain: Chain, signed: SignedReceipt) -> None:
     network), BadSignature (not the provider's: the receipt is nobody's claim).
     """
     demand_disputable(signed)
+    await demand_binding(chain, signed)
+    if await chain.dispute.convicted(receipt_hash(signed.receipt)):
+        raise NotAllowed("the receipt is convicted already: there is nothing left to win")
+
+
+async def demand_binding(chain: Chain, signed: SignedReceipt) -> None:
+    """Raise unless a provider of this network answers for the receipt now.
+
+    NotAllowed (its age), MalformedReceipt (of another network), BadSignature.
+    """
     receipt = signed.receipt
     if signed.domain != chain.staking.domain:
         raise MalformedReceipt(
@@ -40,8 +50,6 @@ async def demand_open_to_dispute(chain: Chain, signed: SignedReceipt) -> None:
         raise NotAllowed(
             f"the receipt could be disputed for {terms.window} s, and that was over {late} s ago"
         )
-    if await chain.dispute.convicted(receipt_hash(receipt)):
-        raise NotAllowed("the receipt is convicted already: there is nothing left to win")
     if not await chain.staking.is_signed_receipt(signed):
         raise BadSignature(
             f"the receipt is not signed by a hot key that {receipt.provider} had at its time",
