@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from tests.unit.provider.conftest import NO_INPUTS
 
 from aivm.chain import client as chain_client
 from aivm.chain.transactions import SendPolicy
@@ -75,7 +76,7 @@ async def test_settlement_goes_on_after_a_defect_and_past_an_unknown_channel(
         job = node.agent.journal.find(found.receipt.receipt.job)
         ghost = replace(job, job=b"g" * 32, channel=b"n" * 32)
         node.agent.journal.accept(ghost)
-        node.agent.journal.finish(ghost, "r", b"")
+        node.agent.journal.finish(ghost, "r", b"", NO_INPUTS)
         rounds = 0
         real = node.settlement.settle
 

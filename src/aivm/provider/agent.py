@@ -27,7 +27,7 @@ from aivm.market.openinference import (
 )
 from aivm.provider.admission import Admission, Terms
 from aivm.provider.catalog import Catalog, Offer, ServedModel, derived_offer
-from aivm.provider.journal import Job, JobState, Journal
+from aivm.provider.journal import Job, JobInputs, JobState, Journal
 from aivm.receipts import (
     Domain,
     Receipt,
@@ -157,7 +157,8 @@ class Agent:
         )
         text = signed.to_json()
         body = b"".join(outputs)
-        self.journal.finish(job, text.decode(), body)
+        inputs = JobInputs(offer.inputs, b"".join(draft.blobs), receipt.time)
+        self.journal.finish(job, text.decode(), body, inputs)
         log.info("job %s done", job.job.hex())
         return replace(job, state=JobState.DONE, receipt=text.decode(), body=body)
 

@@ -31,10 +31,14 @@ class Offer:
     derived_by: str | None = None
 
     @property
+    def inputs(self) -> dict[str, TensorType]:
+        """The input types by name."""
+        return dict(zip(self.input_names, self.input_types, strict=True))
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The input shapes by name."""
-        pairs = zip(self.input_names, self.input_types, strict=True)
-        return {name: kind.shape for name, kind in pairs}
+        return {name: kind.shape for name, kind in self.inputs.items()}
 
     def order(self, tensors: Sequence[Tensor]) -> list[Tensor] | None:
         """The tensors in the program's order, or None where they are not its inputs."""

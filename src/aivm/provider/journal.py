@@ -3,18 +3,28 @@
 A voucher is written before its job runs and a receipt before it is sent, so a process killed at any
 point loses neither money nor an acknowledged job: the client sends the same request again, gets the
 stored answer, and pays once. WAL mode survives the death of the process at any instruction.
+
+With a receipt its job's inputs are kept: until nobody can dispute it any more, the provider must be
+able to run the job again.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from aivm.commitments import Array, numpy_dtype
 from aivm.database import open_database, transaction
 from aivm.errors import InternalError, PaymentRefused
+from aivm.isa import TensorType
+from aivm.numerics.dtypes import DType
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -38,6 +48,14 @@ CREATE TABLE IF NOT EXISTS channels (
     redeemed TEXT NOT NULL DEFAULT '0',
     closed INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS inputs (
+    job BLOB PRIMARY KEY,
+    time INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    types TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS inputs_by_time ON inputs (time, bytes);
 """
 
 
@@ -66,6 +84,33 @@ class Job:
     receipt: str = ""
     body: bytes = b""
     created: int = 0
+
+
+@dataclass(frozen=True)
+class JobInputs:
+    """What a job was run on: the inputs' types by name, in the program's order, and the bytes of
+    all of them one after another. `time` is the receipt's."""
+
+    types: Mapping[str, TensorType]
+    data: bytes
+    time: int
+
+    def arrays(self) -> dict[str, Array]:
+        """The inputs by name; F16 and BF16 as their bits."""
+        arrays: dict[str, Array] = {}
+        rest = memoryview(self.data)
+        for name, kind in self.types.items():
+            part, rest = rest[: kind.size_bytes], rest[kind.size_bytes :]
+            arrays[name] = np.frombuffer(part, numpy_dtype(kind.dtype)).reshape(kind.shape)
+        return arrays
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How many jobs' inputs are kept, and how large they are in all."""
+
+    jobs: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -142,10 +187,16 @@ class Journal:
                 ),
             )
 
-    def finish(self, job: Job, receipt: str, body: bytes) -> None:
-        """The answer exists: keep it before anybody sees it."""
+    def finish(self, job: Job, receipt: str, body: bytes, inputs: JobInputs) -> None:
+        """The answer exists: keep it, and what it answers, before anybody sees it."""
         with transaction(self._db) as db:
             _move(db, job.job, JobState.DONE, receipt, body)
+            kinds = inputs.types.items()
+            types = json.dumps([[name, kind.dtype.name, kind.shape] for name, kind in kinds])
+            db.execute(
+                "INSERT INTO inputs (job, time, bytes, types, data) VALUES (?, ?, ?, ?, ?)",
+                (job.job, inputs.time, len(inputs.data), types, inputs.data),
+            )
             earned = self.account(job.channel).earned + job.price
             db.execute(
                 "UPDATE channels SET earned = ? WHERE channel = ?", (str(earned), job.channel)
@@ -157,6 +208,25 @@ class Journal:
             _move(db, job.job, JobState.FAILED, "", b"")
             owed = self.account(job.channel).owed - job.price
             db.execute("UPDATE channels SET owed = ? WHERE channel = ?", (str(owed), job.channel))
+
+    def inputs(self, job: bytes) -> JobInputs | None:
+        """What a finished job was run on; None once that is pruned."""
+        row = self._one("SELECT types, data, time FROM inputs WHERE job = ?", job)
+        if row is None:
+            return None
+        types = {
+            name: TensorType(DType[dtype], tuple(shape))
+            for name, dtype, shape in json.loads(row[0])
+        }
+        return JobInputs(types, bytes(row[1]), row[2])
+
+    def prune(self, before: int) -> int:
+        """Forget the inputs of receipts older than that time; returns how many were forgotten."""
+        return self._db.execute("DELETE FROM inputs WHERE time < ?", (before,)).rowcount
+
+    def kept(self) -> Kept:
+        """What the inputs take up."""
+        return Kept(*self._one("SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM inputs"))
 
     def redeemable(self, channel: bytes) -> Job | None:
         """The job whose voucher is to be redeemed: the smallest one that covers what is earned.

@@ -23,11 +23,12 @@ from aivm.packages import Package, Programs, open_package, pack_model
 from aivm.provider.admission import Admission, Channels, Terms
 from aivm.provider.agent import Agent, Identity
 from aivm.provider.catalog import Catalog
-from aivm.provider.journal import Journal
+from aivm.provider.journal import JobInputs, Journal
 from aivm.receipts import Domain, SignedVoucher, Voucher, job_id, sign_voucher
 from aivm.workers.pool import WorkerPool
 
 Array = np.ndarray[Any, Any]
+NO_INPUTS = JobInputs({}, b"", 0)
 WEIGHT = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.unit.provider.conftest import NO_INPUTS
 
 from aivm import host
 from aivm.chain.account import Account
@@ -79,7 +80,7 @@ class Accounting(RuleBasedStateMachine):
         """Every job ends; then what was earned can be had, voucher by voucher."""
         for channel, book in self.books.items():
             for job in book.running.values():
-                self.journal.finish(job, "r", b"")
+                self.journal.finish(job, "r", b"", NO_INPUTS)
                 book.done[job.job] = job
             book.running.clear()
             while self.settle(channel):
@@ -143,7 +144,7 @@ class Accounting(RuleBasedStateMachine):
         book = self.books[job.channel]
         del book.running[job.job]
         if good:
-            self.journal.finish(job, "r", b"")
+            self.journal.finish(job, "r", b"", NO_INPUTS)
             book.done[job.job] = job
         else:
             self.journal.fail(job)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.provider.conftest import NO_INPUTS
 
 from aivm import host
 from aivm.chain.escrow import ChannelStatus
@@ -173,7 +174,7 @@ async def test_the_same_job_again_is_found_and_owed_once(world: Any, journal: Jo
     signed = world.voucher(channel, 1, world.price, JOB)
     first = await admit(world, journal, signed)
     assert await admit(world, journal, signed) == first
-    journal.finish(first, "receipt", b"body")
+    journal.finish(first, "receipt", b"body", NO_INPUTS)
     again = await admit(world, journal, signed)
     assert (again.state, again.body) == (JobState.DONE, b"body")
     assert journal.account(channel).owed == world.price
@@ -184,7 +185,7 @@ async def test_the_answer_of_an_accepted_job_survives_the_closing_of_its_channel
 ) -> None:
     channel = world.open()
     signed = world.voucher(channel, 1, world.price, JOB)
-    journal.finish(await admit(world, journal, signed), "receipt", b"body")
+    journal.finish(await admit(world, journal, signed), "receipt", b"body", NO_INPUTS)
     world.change(channel, status=ChannelStatus.CLOSED, expiry=0, deposit=world.price)
     assert (await admit(world, journal, signed)).body == b"body"
 
@@ -192,7 +193,7 @@ async def test_the_answer_of_an_accepted_job_survives_the_closing_of_its_channel
 async def test_nobody_but_the_client_gets_the_stored_answer(world: Any, journal: Journal) -> None:
     channel = world.open()
     signed = world.voucher(channel, 1, world.price, JOB)
-    journal.finish(await admit(world, journal, signed), "receipt", b"body")
+    journal.finish(await admit(world, journal, signed), "receipt", b"body", NO_INPUTS)
     with pytest.raises(PaymentRefused, match="forged"):
         thief = world.voucher(channel, 1, world.price, JOB, signer=world.stranger)
         await admit(world, journal, thief)
@@ -218,7 +219,7 @@ async def test_jobs_may_arrive_out_of_order(world: Any, journal: Journal) -> Non
     for sequence in (3, 1, 5, 2, 4):
         signed = world.voucher(channel, sequence, sequence * world.price, jobs[sequence])
         accepted = await admit(world, journal, signed, job=jobs[sequence])
-        journal.finish(accepted, "r", b"")
+        journal.finish(accepted, "r", b"", NO_INPUTS)
     assert journal.account(channel).owed == 5 * world.price
     best = journal.redeemable(channel)
     assert best is not None and (best.amount, best.sequence) == (5 * world.price, 5)
@@ -248,13 +249,13 @@ async def test_a_generous_voucher_stays_good_after_a_smaller_one_was_redeemed(
 ) -> None:
     channel = world.open()
     generous = world.voucher(channel, 1, 50 * world.price, JOB)
-    journal.finish(await admit(world, journal, generous), "r", b"")
+    journal.finish(await admit(world, journal, generous), "r", b"", NO_INPUTS)
     modest = world.voucher(channel, 2, 2 * world.price, OTHER_JOB)
-    journal.finish(await admit(world, journal, modest, job=OTHER_JOB), "r", b"")
+    journal.finish(await admit(world, journal, modest, job=OTHER_JOB), "r", b"", NO_INPUTS)
     journal.record_redemption(channel, 2 * world.price)
     third = b"t" * 32
     finished = await admit(world, journal, world.voucher(channel, 3, 0, third), job=third)
-    journal.finish(finished, "r", b"")
+    journal.finish(finished, "r", b"", NO_INPUTS)
     best = journal.redeemable(channel)
     assert best is not None and best.amount == 50 * world.price
 

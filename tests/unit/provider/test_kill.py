@@ -73,10 +73,10 @@ class Mortal(Journal):
         super().accept(job)
         end("after accept")
 
-    def finish(self, job, receipt, body):
+    def finish(self, job, receipt, body, inputs):
         end("before finish")
         Mortal.step = "finish"
-        super().finish(job, receipt, body)
+        super().finish(job, receipt, body, inputs)
         end("after finish")
 
 
@@ -184,11 +184,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def states(folder: Path) -> list[str]:
-    """What the dead process left in its journal."""
+def left_behind(folder: Path) -> tuple[list[str], int]:
+    """What the dead process left in its journal: the states of jobs, how many inputs."""
     db = sqlite3.connect(folder / "journal.db")
     try:
-        return [row[0] for row in db.execute("SELECT state FROM jobs")]
+        states = [row[0] for row in db.execute("SELECT state FROM jobs")]
+        return states, db.execute("SELECT COUNT(*) FROM inputs").fetchone()[0]
     finally:
         db.close()
 
@@ -216,7 +217,7 @@ async def test_a_killed_provider_loses_nothing_and_is_paid_once(
         with pytest.raises((aiohttp.ClientError, ConnectionError)):
             await ask(url, message)
         assert await process.wait() == -signal.SIGKILL
-    assert states(folder) == left
+    assert left_behind(folder) == (left, left.count("done"))
 
     async with provider(world, folder, channel) as (url, _):
         first = await ask(url, message)
@@ -231,6 +232,11 @@ async def test_a_killed_provider_loses_nothing_and_is_paid_once(
     try:
         account, best = journal.account(channel), journal.redeemable(channel)
         assert journal.counts() == {"done": 1}
+        kept = journal.inputs(receipt.job)
+        assert kept is not None
+        assert {name: array.tobytes() for name, array in kept.arrays().items()} == {
+            name: array.tobytes() for name, array in given.items()
+        }
         assert account.owed == account.earned == world.price
         assert best is not None and best.amount == world.price
     finally:

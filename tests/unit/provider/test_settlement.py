@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.provider.conftest import NO_INPUTS
 
 from aivm import host
 from aivm.chain.escrow import ChannelStatus, Redemption
@@ -75,7 +76,7 @@ def earn(journal: Journal, channel: bytes, price: int, *, sequence: int = 1) -> 
         state=JobState.ACCEPTED,
     )
     journal.accept(job)
-    journal.finish(job, "r", b"")
+    journal.finish(job, "r", b"", NO_INPUTS)
 
 
 async def test_little_money_waits_until_there_is_a_reason(
