@@ -87,6 +87,16 @@ class Abi:
         signature = self._function(function)
         return signature.selector + encode(signature.inputs, arguments, what=function)
 
+    def decode_call(self, data: bytes) -> tuple[str, tuple[Any, ...]] | None:
+        """The function that calldata calls, and its arguments; None if it is none of these.
+
+        Raises WrongChain if the rest is no encoding of its arguments.
+        """
+        for signature in self.functions.values():
+            if signature.selector == data[:4]:
+                return signature.name, decode(signature.inputs, data[4:])
+        return None
+
     def decode_result(self, function: str, data: bytes) -> Any:
         """A call's result: None, one value, or a tuple of values."""
         values = decode(self._function(function).outputs, data)

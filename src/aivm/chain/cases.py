@@ -60,11 +60,16 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a node knows of a mined transaction; time in Unix seconds."""
+    """What a node knows of a mined transaction; time in Unix seconds.
+
+    `calldata` is what it called the dispute game with; nothing where it called another contract,
+    which then called the game.
+    """
 
     gas: int
     time: int
     payments: tuple[Payment, ...]
+    calldata: bytes
 
 
 @dataclass(frozen=True, slots=True)

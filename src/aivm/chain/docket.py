@@ -10,7 +10,7 @@ is gone, one that it brought back to an earlier state is there again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -107,16 +107,26 @@ class Docket:
         missing = list(self._missing)
         calls: list[tuple[str, list[Any]]] = []
         for transaction, block in missing:
+            calls.append(("eth_getTransactionByHash", [transaction]))
             calls.append(("eth_getTransactionReceipt", [transaction]))
             calls.append(("eth_getBlockByHash", [block, False]))
         answers = await self._chain.rpc.batch(calls)
-        for key, receipt, block in zip(missing, answers[::2], answers[1::2], strict=True):
-            if not isinstance(receipt, dict) or not isinstance(block, dict):
-                continue
-            if receipt["blockHash"] == key[1]:
-                time, gas = int(block["timestamp"], 16), int(receipt["gasUsed"], 16)
-                self._sent[key] = Sent(gas, time, self._payments(receipt["logs"]))
+        for key, *told in zip(missing, answers[::3], answers[1::3], answers[2::3], strict=True):
+            known = all(isinstance(answer, dict) for answer in told)
+            if known and all(answer["blockHash"] == key[1] for answer in told[:2]):
+                self._sent[key] = self._read(*told)
                 self._stale |= self._missing.pop(key)
+
+    def _read(
+        self, transaction: Mapping[str, Any], receipt: Mapping[str, Any], block: Mapping[str, Any]
+    ) -> Sent:
+        to, game = transaction["to"] or "", self._chain.dispute.address
+        return Sent(
+            gas=int(receipt["gasUsed"], 16),
+            time=int(block["timestamp"], 16),
+            payments=self._payments(receipt["logs"]),
+            calldata=bytes.fromhex(transaction["input"][2:]) if to.lower() == game.lower() else b"",
+        )
 
     def _payments(self, logs: Sequence[dict[str, Any]]) -> tuple[Payment, ...]:
         """The tokens that left the game or the stake."""

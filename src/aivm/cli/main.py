@@ -30,6 +30,7 @@ _COMMANDS = {
     "pull": "models",
     "provider": "provider",
     "channel": "channel",
+    "dispute": "dispute",
     "keys": "keys",
     "config": "settings",
     "demo": "demo",

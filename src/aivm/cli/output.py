@@ -15,12 +15,38 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
 from aivm.errors import AivmError, InternalError
 
 _UNBOUNDED = 400
+
+
+class Screen:
+    """Where a picture is shown again and again."""
+
+    def __init__(self, console: Console, live: Live | None) -> None:
+        self._console = console
+        self._live = live
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a picture takes the place of the one before it."""
+        return self._live is not None
+
+    @property
+    def height(self) -> int | None:
+        """Lines of the terminal; None where there is no end to them."""
+        return None if self._live is None else self._console.height
+
+    def show(self, picture: RenderableType) -> None:
+        """Show a picture."""
+        if self._live is None:
+            self._console.print(picture)
+        else:
+            self._live.update(picture, refresh=True)
 
 
 class Output:
@@ -52,6 +78,15 @@ class Output:
     def ended(self, document: Any, *, brief: str) -> None:
         """The end of a text that `piece` has shown; as `data` for programs."""
         self.data("", document, brief=brief)
+
+    @contextmanager
+    def live(self) -> Iterator[Screen]:
+        """A picture on stdout that changes in place; without a terminal, each is printed."""
+        if not self._stdout.is_terminal:
+            yield Screen(self._stdout, None)
+            return
+        with Live(console=self._stdout, auto_refresh=False) as live:
+            yield Screen(self._stdout, live)
 
     def note(self, text: RenderableType) -> None:
         """Something that a person wants to know while it happens."""

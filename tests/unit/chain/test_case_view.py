@@ -1,0 +1,100 @@
+"""What is seen of a case: rows, the place, and what is left out where nothing can be known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from aivm.chain.case_document import case_document, time_left
+from aivm.chain.case_view import view_of
+from aivm.chain.cases import Case, Side
+from aivm.chain.client import Chain
+from aivm.chain.devchain import DevChain
+from aivm.chain.docket import Docket
+from aivm.dispute.scopes import Scale
+from aivm.isa import Reduce
+
+from .games import MATMUL, SUM, Court, game_about
+
+
+@pytest.fixture
+async def court(deployed: Chain, devchain: DevChain) -> Court:
+    return await Court.prepared(deployed, devchain)
+
+
+async def played(court: Court, game: bytes, moves: int = 99) -> Case:
+    docket = Docket(court.chain)
+    await docket.poll()
+    while docket.case(game).is_open and moves:
+        await court.play(docket.case(game))
+        await docket.poll()
+        moves -= 1
+    return docket.case(game)
+
+
+async def test_a_new_game_is_about_everything(court: Court) -> None:
+    view = view_of(await played(court, await court.open(game_about(MATMUL)), 0))
+    (row,) = view.rows
+    assert (row.function, row.scope.scale, row.scope.first, row.scope.end) == (
+        "open",
+        "trace",
+        0,
+        3,
+    )
+    assert view.place.value is None
+
+
+async def test_the_provider_cuts_and_the_challenger_picks(court: Court) -> None:
+    view = view_of(await played(court, await court.open(game_about(MATMUL))))
+    for row in view.rows:
+        assert (row.parts > 0) is (row.entry.by is Side.PROVIDER)
+    assert view.place.instruction == MATMUL
+    assert view.place.step is not None and 0 <= view.place.step < 70
+
+
+async def test_a_lane_is_counted_in_steps_of_the_element(court: Court) -> None:
+    view = view_of(await played(court, await court.open(game_about(SUM))))
+    place, scope = view.place, view.rows[-1].scope
+    assert isinstance(place.instruction, Reduce) and place.lane is not None
+    assert scope.scale is Scale.CHAIN
+    assert place.step == scope.first * 16 + place.lane
+
+
+async def test_moves_of_a_contract_hide_what_only_calldata_has(court: Court) -> None:
+    case = await played(court, await court.open(game_about(MATMUL)))
+    entries = tuple(
+        replace(entry, sent=replace(entry.sent, calldata=b""))
+        for entry in case.entries
+        if entry.sent is not None
+    )
+    view = view_of(replace(case, entries=entries))
+    assert {row.function for row in view.rows} == {""}
+    assert (view.place.instruction, view.place.step) == (None, None)
+    assert view.place.element == 7, "states have it"
+    assert case_document(view.case, 0)["moves"][-1]["function"] is None
+
+
+async def test_calldata_that_a_sender_made_up_is_not_read(court: Court) -> None:
+    case = await played(court, await court.open(game_about(MATMUL)), 1)
+    sent = case.entries[-1].sent
+    assert sent is not None
+    broken = replace(case.entries[-1], sent=replace(sent, calldata=sent.calldata[:200]))
+    view = view_of(replace(case, entries=(case.entries[0], broken)))
+    assert view.rows[-1].function == ""
+
+
+async def test_transactions_that_the_node_does_not_tell_have_no_figures(court: Court) -> None:
+    case = await played(court, await court.open(game_about(MATMUL)), 2)
+    unknown = tuple(replace(entry, sent=None) for entry in case.entries)
+    document = case_document(replace(case, entries=unknown), 0)
+    assert (document["gas"], document["seconds"]) == (0, None)
+    assert {move["gas"] for move in document["moves"]} == {None}
+
+
+async def test_a_clock_stands_still_while_the_other_side_moves(court: Court) -> None:
+    case = await played(court, await court.open(game_about(MATMUL)), 1)
+    later = case.state.since + 100
+    assert time_left(case, Side.PROVIDER, later) == case.state.provider_left
+    assert time_left(case, Side.CHALLENGER, later) == court.terms.clock - 100
+    assert time_left(case, Side.CHALLENGER, later + court.terms.clock) == 0
