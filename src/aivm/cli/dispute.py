@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aivm.cli import misconduct
 from aivm.cli.options import network_options, output_options
 from aivm.cli.output import Output
 from aivm.cli.provider import on_stop
@@ -38,11 +39,15 @@ days_option = click.option(
 
 @click.group()
 def dispute() -> None:
-    """See disputes about receipts, and how they narrow down to one scalar step.
+    """Disputes about receipts: see them narrow down to one scalar step; report, summon.
 
     A GAME or RECEIPT is the id of a game or the hash of a receipt (8 digits or more), or a file
     with a receipt.
     """
+
+
+dispute.add_command(misconduct.report)
+dispute.add_command(misconduct.summon)
 
 
 @dispute.command()

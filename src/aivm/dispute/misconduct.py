@@ -33,14 +33,15 @@ class Offence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An offence with its evidence: two receipts for an equivocation, otherwise one."""
+    """An offence with its evidence: one receipt, or for an equivocation two, in the order of their
+    hashes: whatever order they are found in, it is the same report."""
 
     offence: Offence
     evidence: tuple[SignedReceipt, ...]
 
     @property
     def digest(self) -> bytes:
-        """Names the report: Keccak-256 over the hashes of its receipts, in their order."""
+        """Names the report: Keccak-256 over the hashes of its receipts."""
         return bytes(keccak(b"".join(self._hashes())))
 
     def seal(self, reporter: str, salt: bytes) -> bytes:
@@ -72,7 +73,8 @@ def find_offence(receipts: Sequence[SignedReceipt]) -> Report:
             hint="Whether its outputs are right, `aivm verify` tells.",
         )
     _demand_contradiction(receipts[0], receipts[1])
-    return Report(Offence.EQUIVOCATION, tuple(receipts))
+    in_order = sorted(receipts, key=lambda signed: receipt_hash(signed.receipt))
+    return Report(Offence.EQUIVOCATION, tuple(in_order))
 
 
 def _demand_contradiction(first: SignedReceipt, second: SignedReceipt) -> None:
