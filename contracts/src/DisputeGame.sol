@@ -52,8 +52,8 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
     mapping(bytes32 receipt => bool) public convicted;
 
     constructor(IStaking staking_, IReferee referee_, uint64 window, uint32 clock, uint256 bond, uint256 penalty) {
-        // Nobody may leave between a receipt and the end of its window; the rest of a game is held.
-        uint256 most = staking_.UNBONDING_DELAY();
+        // Nobody may leave between a receipt and the last second of its window; the rest of a game is held.
+        uint256 most = staking_.UNBONDING_DELAY() - 1;
         if (window == 0 || window > most) revert OutOfRange(window, 1, most);
         most = (staking_.MAX_HOLD() - Sentence.SETTLING) / 2;
         if (clock == 0 || clock > most) revert OutOfRange(clock, 1, most);
@@ -373,7 +373,7 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
     }
 
     function _convict(bytes32 game, GameState memory state, Receipt calldata receipt) private {
-        if (convicted[state.receipt]) return _voidGame(game, state);
+        if (convicted[state.receipt] || !Sentence.isInPower(staking)) return _voidGame(game, state);
         convicted[state.receipt] = true;
         delete games[game];
         (uint256 taken, uint256 award) = Sentence.convict(staking, token, PENALTY, receipt.provider, receipt.client);

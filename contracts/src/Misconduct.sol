@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 
@@ -168,8 +167,7 @@ contract Misconduct is IMisconduct, ReentrancyGuard {
         Summons memory pending = _summonses[order];
         if (pending.standing != Standing.Summoned) revert NotSummoned(order);
         if (block.timestamp <= pending.deadline) revert NotYetOver(pending.deadline);
-        // Asked for, and not tried: a failing call could also be one that was given too little gas.
-        if (!IAccessControl(address(staking)).hasRole(staking.SLASHER_ROLE(), address(this))) {
+        if (!Sentence.isInPower(staking)) {
             delete _summonses[order];
             emit Voided(order);
             token.safeTransfer(pending.summoner, BOND);

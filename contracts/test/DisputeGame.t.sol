@@ -379,8 +379,8 @@ contract DisputeGameTest is World {
 
     function test_theConstructorRefuses() public {
         Referee referee = Referee(address(1));
-        _refuse(abi.encodeWithSelector(IDisputeGame.OutOfRange.selector, 15 days, 1, UNBONDING_DELAY));
-        new DisputeGame(staking, referee, 15 days, CLOCK, BOND, PENALTY);
+        _refuse(abi.encodeWithSelector(IDisputeGame.OutOfRange.selector, UNBONDING_DELAY, 1, UNBONDING_DELAY - 1));
+        new DisputeGame(staking, referee, UNBONDING_DELAY, CLOCK, BOND, PENALTY);
         _refuse(abi.encodeWithSelector(IDisputeGame.OutOfRange.selector, 15 days, 1, 14.5 days));
         new DisputeGame(staking, referee, WINDOW, 15 days, BOND, PENALTY);
         _refuse(abi.encodeWithSelector(IDisputeGame.OutOfRange.selector, 0, 1, type(uint256).max));

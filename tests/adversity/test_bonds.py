@@ -72,11 +72,6 @@ async def revoke(arena: Arena) -> None:
     await arena.chain.send(arena.account(OWNER), Intent("revokeRole", staking.address, data))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a game that may no longer slash cannot end: the challenger's bond stays in it, and a"
-    " challenger who can only prove loses it to the provider",
-)
 @pytest.mark.parametrize("rounds", [0, 1])
 async def test_a_game_whose_contract_is_retired_goes_home(rounds: int, arena: Arena) -> None:
     """An honest challenger has its bond again, after the provider's silence and after a proof."""

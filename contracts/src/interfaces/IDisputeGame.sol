@@ -32,7 +32,8 @@ interface IDisputeGame {
     event Convicted(bytes32 indexed game, address indexed provider, address indexed challenger, uint256 taken);
     /// @notice The challenger ran out of time and lost the bond.
     event Acquitted(bytes32 indexed game, address indexed provider, address indexed challenger);
-    /// @notice The receipt had been convicted in another game: the bond went home.
+    /// @notice The receipt had been convicted in another game, or governance has retired this contract: the bond went
+    /// home.
     event Voided(bytes32 indexed game);
 
     error OutOfRange(uint256 value, uint256 least, uint256 most);
@@ -170,7 +171,7 @@ interface IDisputeGame {
     function staking() external view returns (IStaking);
     function referee() external view returns (IReferee);
 
-    /// @notice For how many seconds after its time a receipt can be disputed.
+    /// @notice For how many seconds after its time a receipt can be disputed; shorter than the unbonding delay.
     function WINDOW() external view returns (uint64);
     /// @notice Seconds that each player has for all moves of a game.
     function CLOCK() external view returns (uint32);

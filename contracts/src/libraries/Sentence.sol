@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {IAIVMToken} from "../interfaces/IAIVMToken.sol";
@@ -16,6 +17,13 @@ library Sentence {
     uint64 internal constant SETTLING = 1 days;
     uint16 private constant AWARD_BPS = 5_000; // of what is slashed; the rest is burned
     uint16 private constant CLIENT_BPS = 2_000; // of the award
+
+    /// @notice Whether the calling contract may still slash. If not, a game ends without a sentence: governance has
+    /// retired the contract, and the accuser's bond goes home.
+    /// @dev Asked for, and not tried: a failing call could also be one that was given too little gas.
+    function isInPower(IStaking staking) internal view returns (bool) {
+        return IAccessControl(address(staking)).hasRole(staking.SLASHER_ROLE(), address(this));
+    }
 
     /// @notice Takes the penalty, burns half, and pays the client's share of the award, unless `client` is zero.
     /// @return taken Of the stake; less than the penalty if there was not so much.

@@ -40,7 +40,7 @@ class DeploymentParameters:
     challenge_period: int = _HOUR
     unbonding_delay: int = 7 * _DAY
     minimum_stake: int = 1_000 * _TOKEN
-    dispute_window: int = _DAY  # after a receipt's time; at most the unbonding delay
+    dispute_window: int = _DAY  # after a receipt's time; shorter than the unbonding delay
     dispute_clock: int = _HOUR  # of each player of a dispute, for all moves
     dispute_bond: int = 100 * _TOKEN  # what a challenger puts up
     dispute_penalty: int = 500 * _TOKEN  # what a conviction takes from the stake
