@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from aivm.cli.files import write_file
 from aivm.cli.options import engine_option, output_options, threads_option
 from aivm.cli.output import Output
-from aivm.cli.tensors import is_here
+from aivm.cli.tensors import is_here, write_arrays
 from aivm.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -124,6 +122,4 @@ def _write_receipt(path: Path, generation: Generation) -> None:
 
 
 def _write_inputs(path: Path, generation: Generation) -> None:
-    content = io.BytesIO()
-    np.savez(content, **generation.request.tensors())  # type: ignore[arg-type]
-    write_file(path, content.getvalue())
+    write_arrays(path, generation.request.tensors())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from aivm.cli.options import (
     threads_option,
 )
 from aivm.cli.output import Output
-from aivm.cli.tensors import Array, as_document, as_table, is_here, read_inputs, write_outputs
+from aivm.cli.tensors import Array, as_document, as_table, is_here, read_inputs, write_arrays
 from aivm.errors import BadInput, NotFound
 
 
@@ -30,6 +31,7 @@ from aivm.errors import BadInput, NotFound
 @click.option("--modules", is_flag=True, help="Give --input to the package's modules.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write all outputs to this .npz.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write the receipt to this file.")
+@click.option("--inputs", type=click.Path(path_type=Path), help="Write the job's inputs (.npz).")
 @click.option("--provider", help="Address of the provider to use, instead of the cheapest.")
 @click.option("--max-price", type=int, help="Highest price of one run, in token base units.")
 @click.option("--audit", is_flag=True, help="Re-execute here what a provider has answered.")
@@ -44,6 +46,7 @@ def run(
     text: str | None,
     output: Path | None,
     receipt: Path | None,
+    inputs: Path | None,
     **options: Any,
 ) -> None:
     """Run MODEL: an .onnx file or a package folder here, or owner/name on the network.
@@ -52,21 +55,25 @@ def run(
     aivm run model.onnx --input x.npz
     aivm run demo/minilm --text "a sentence" --audit
     """
-    inputs = read_inputs(sources)
+    given = read_inputs(sources)
     if bool(sources) == (text is not None):
         raise BadInput("give the inputs either as --input or as --text")
     if options["modules"] and not is_here(model):
         raise BadInput("--modules is for packages on this machine", hint="Fetch it: aivm pull.")
-    for path in (output, receipt):  # before anything is paid for
+    if inputs is not None and is_here(model) and (text is not None or options["modules"]):
+        raise BadInput("a run through modules has no other inputs than those that you gave")
+    for path in (output, receipt, inputs):  # before anything is paid for
         if path is not None and not path.absolute().parent.is_dir():
             raise NotFound(f"no folder {path.parent} to write {path.name} to")
     ran = (
-        _run_here(output_to, model, inputs, text, receipt, options)
+        _run_here(output_to, model, given, text, receipt, options)
         if is_here(model)
-        else _run_there(output_to, model, inputs, text, receipt, options)
+        else _run_there(output_to, model, given, text, receipt, options)
     )
     if output is not None:
-        write_outputs(output, ran.outputs)
+        write_arrays(output, ran.outputs)
+    if inputs is not None:
+        write_arrays(inputs, ran.inputs)
     document = {"ok": True, "outputs": as_document(ran.outputs), **ran.document}
     output_to.data(as_table(ran.outputs), document, brief=ran.document["job"])
     if receipt is not None:
@@ -77,9 +84,10 @@ def run(
 
 @dataclass(frozen=True)
 class Ran:
-    """Outputs by name, and what `--json` says about the run."""
+    """Outputs and inputs by name, and what `--json` says about the run."""
 
     outputs: dict[str, Array]
+    inputs: Mapping[str, Array]
     document: dict[str, Any]
 
 
@@ -92,6 +100,7 @@ def _run_here(
     options: Any,
 ) -> Ran:
     from aivm.client.local import load
+    from aivm.commitments import shown
 
     if text is not None or options["modules"]:
         return _run_job(output_to, model, inputs, text, receipt_to, options)
@@ -107,7 +116,10 @@ def _run_here(
         "provider": None,
         "derived": bool(done.prepared.derived),
     }
-    return Ran(done.named_outputs, document)
+    kinds = done.prepared.program.inputs
+    named = zip(done.prepared.input_names, done.inputs, kinds, strict=True)
+    taken = {name: shown(array, kind.dtype) for name, array, kind in named}
+    return Ran(done.named_outputs, taken, document)
 
 
 def _run_job(
@@ -141,7 +153,7 @@ def _run_job(
         "provider": None,
         "pipeline": job.pipeline.to_document(),
     }
-    return Ran(job.named_outputs, document)
+    return Ran(job.named_outputs, {}, document)
 
 
 def _run_there(
@@ -176,4 +188,4 @@ def _run_there(
             with output_to.working("running it again here"):
                 client.audit(found)
             document["audited"] = options["engine"]
-        return Ran(found.outputs, document)
+        return Ran(found.outputs, found.inputs, document)

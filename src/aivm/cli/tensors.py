@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,21 +14,10 @@ from rich.table import Table
 from aivm.cli.files import write_file
 from aivm.cli.output import printable
 from aivm.commitments import tensor_root
-from aivm.errors import BadInput, NotFound, TooLarge
+from aivm.errors import BadInput, NotFound
+from aivm.packages.arrays import read_arrays
 
 Array = np.ndarray[Any, Any]
-# What numpy and zipfile raise for a file that is damaged, or was never one of theirs.
-_UNREADABLE = (
-    ValueError,
-    EOFError,
-    KeyError,
-    SyntaxError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 SHOWN_ELEMENTS = 65536  # an output with more elements is named in JSON, not spelled out
 
 
@@ -51,7 +38,7 @@ def read_inputs(sources: Sequence[str]) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     for source in sources:
         name, separator, path = source.partition("=")
-        found = {name: _load(path)} if separator else _load(source)
+        found = {name: read_arrays(Path(path))} if separator else read_arrays(Path(source))
         if not isinstance(found, dict):
             raise BadInput(f"{source} holds one array", hint="Say which input it is: NAME=FILE.npy")
         for key, array in found.items():
@@ -63,28 +50,11 @@ def read_inputs(sources: Sequence[str]) -> dict[str, Array]:
     return arrays
 
 
-def _load(path: str) -> Any:
-    if not Path(path).is_file():
-        raise NotFound(f"no file {path}")
-    try:
-        # Opened here, because numpy leaves a damaged archive open.
-        with Path(path).open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except MemoryError:
-        raise TooLarge(f"{path} claims an array that does not fit into memory") from None
-    except (*_UNREADABLE, OSError) as error:
-        raise BadInput(
-            f"{path} is not a readable .npy or .npz file: {error}",
-            hint="Save arrays with numpy.savez(path, name=array).",
-        ) from None
-
-
-def write_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
-    """All outputs as one .npz, at exactly this path; an output may have any name."""
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """All arrays as one .npz, at exactly this path; an array may have any name."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for name, array in outputs.items():
+        for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
     write_file(path, content.getvalue())

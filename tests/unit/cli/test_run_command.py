@@ -85,3 +85,24 @@ def test_what_is_suggested_next_can_be_pasted(aivm: Any, home: Path, folder: str
     assert "next: " in done.err
     command = shlex.split(done.err.partition("next: ")[2].replace("...", str(home / "in.npz")))
     assert aivm(*command[1:]).status == 0
+
+
+def test_a_run_leaves_what_it_takes_to_check_it(aivm: Any, home: Path) -> None:
+    model = save_model(home / "half.onnx", TensorProto.FLOAT16)
+    x = np.array([[1.5, -2]], np.float16)
+    np.savez(home / "in.npz", x=x, w=x)
+    done = aivm(
+        *("run", model, "--input", home / "in.npz", "--json"),
+        *("--receipt", home / "r.json", "--inputs", home / "taken.npz"),
+    )
+    assert done.status == 0, done
+    with np.load(home / "taken.npz") as taken:
+        assert sorted(taken) == ["w", "x"]
+        assert taken["x"].tobytes() == x.tobytes()
+    verify = ("verify", home / "r.json", "--model", model, "--input", home / "taken.npz", "--json")
+    assert aivm(*verify).status == 0
+    missing = home / "nowhere" / "taken.npz"
+    refused = aivm("run", model, "--input", home / "in.npz", "--inputs", missing, "--json")
+    assert (refused.status, refused.document["error"]["code"]) == (4, "AIVM-E0301")
+    refused = aivm("run", model, "--text", "a", "--inputs", home / "t.npz", "--json")
+    assert refused.status == 2
