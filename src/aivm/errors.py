@@ -309,6 +309,14 @@ class ToolMissing(Unavailable):
     default_hint = "Run `make install`."
 
 
+class Overloaded(Unavailable):
+    """There is more to do than is taken on; what was sent is not kept."""
+
+    code = "AIVM-E0409"
+    http_status = 429
+    default_hint = "Send it again later."
+
+
 class FeesTooHigh(Unavailable):
     """The chain asks more for gas than the configured cap allows."""
 

@@ -81,6 +81,7 @@ class Buyer:
         policy: ChannelPolicy | None = None,
     ) -> None:
         self.chain = chain
+        self.session = session
         self.account = account
         self.models = models
         self.ledger = ledger

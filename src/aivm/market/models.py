@@ -63,11 +63,15 @@ class Models:
         session: aiohttp.ClientSession,
         storage: Sequence[str],
         folder: Path,
+        *,
+        max_bytes: int = MAX_PACKAGE_BYTES,
     ) -> None:
+        """`max_bytes`: no larger package is fetched."""
         self._chain = chain
         self._session = session
         self._storage = storage
         self._folder = folder
+        self._max_bytes = max_bytes
         self._opened: dict[bytes, Package] = {}
         self._pulling = asyncio.Lock()
 
@@ -127,7 +131,7 @@ class Models:
                 self._storage,
                 root,
                 partial,
-                max_bytes=MAX_PACKAGE_BYTES,
+                max_bytes=self._max_bytes,
                 progress=progress or (lambda _done, _total: None),
             )
             try:

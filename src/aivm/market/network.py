@@ -9,15 +9,17 @@ from aivm.chain.account import Account
 from aivm.chain.address_book import AddressBook
 from aivm.chain.client import Chain
 from aivm.chain.keystore import Keystore
+from aivm.chain.transactions import SendPolicy
 from aivm.config import Config
 from aivm.errors import NotFound
 
 
 @asynccontextmanager
-async def connect_chain(config: Config) -> AsyncIterator[Chain]:
+async def connect_chain(config: Config, policy: SendPolicy | None = None) -> AsyncIterator[Chain]:
     """The configured chain, with chain id and contract code checked against the address book.
 
-    Raises NotFound (no address book), ChainUnreachable, WrongChain.
+    `policy` says how transactions are sent. Raises NotFound (no address book), ChainUnreachable,
+    WrongChain.
     """
     if not config.address_book.is_file():
         raise NotFound(
@@ -25,7 +27,7 @@ async def connect_chain(config: Config) -> AsyncIterator[Chain]:
             hint="Start a network with `aivm devnet`, or set AIVM_ADDRESS_BOOK.",
         )
     book = AddressBook.read(config.address_book)
-    async with await Chain.connect(config.rpc_url, book) as chain:
+    async with await Chain.connect(config.rpc_url, book, policy=policy) as chain:
         yield chain
 
 

@@ -1,0 +1,1 @@
+"""The verifier: sees receipts, re-executes a share of them, convicts those that are false."""
