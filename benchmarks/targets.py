@@ -24,6 +24,7 @@ PROGRAMS = {
     "P6": "batching",
     "P7": "decoding",
     "P8": "trust",
+    "P9": "dispute",
     "P12": "first_inference",
     "P13": "storage",
     "P14": "sandbox",
@@ -53,7 +54,7 @@ def main(wanted: list[str]) -> int:
     (FOLDER / "targets.json").write_text(json.dumps(rows, indent=2) + "\n")
     for target, row in rows.items():
         verdict = "met" if row["met"] else "short"
-        sys.stdout.write(f"{target:4} {row['figure']:40} goal {row['goal']:44} {verdict}\n")
+        sys.stdout.write(f"{target:4} {row['figure']:40} goal {row['goal']:46} {verdict}\n")
     return 0
 
 
