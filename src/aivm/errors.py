@@ -11,7 +11,7 @@
     │   ├── NotFound, PaymentRefused, NotAllowed, InsufficientFunds, ChainRejected, IllegalMove
     ├── Unavailable         something needed is out of reach or too slow   (exit 5, HTTP 503/504)
     │   ├── ChainUnreachable, WrongChain, ProviderUnreachable, StorageUnreachable,
-    │   │   DeadlineExceeded, EngineUnavailable, ToolMissing, FeesTooHigh
+    │   │   DeadlineExceeded, EngineUnavailable, ToolMissing, FeesTooHigh, Overloaded
     └── InternalError       a defect of ours                               (exit 1, HTTP 500)
 
 A code is an interface: it never changes its meaning and is never used again for another error.
