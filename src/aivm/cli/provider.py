@@ -59,6 +59,19 @@ def register(output: Output, hot_key: str, endpoint: str, stake: int, settings: 
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--price-per-gas", type=int, help="Token base units per gas unit.")
 @click.option("--settle-seconds", type=float, help="How often channels are looked at.")
+@click.option(
+    "--max-gas-price",
+    type=click.FloatRange(0, min_open=True),
+    default=1000.0,
+    show_default=True,
+    help="The most that is offered for a unit of gas, in gwei.",
+)
+@click.option(
+    "--former-key",
+    "former_keys",
+    multiple=True,
+    help="Name of a key that was the hot key before: its receipts are defended too; repeatable.",
+)
 @click.option("--worker-module", default="aivm.workers.worker", hidden=True)
 @engine_option
 @network_options
@@ -69,11 +82,15 @@ def serve(output: Output, settings: Config, **options: Any) -> None:
     from aivm.market.network import open_account
 
     log.configure(settings.log_level, style=settings.log_style)
-    asyncio.run(_serve(output, settings, open_account(settings, ask_password), options))
+    hot_key = open_account(settings, ask_password)
+    former = [open_account(settings, ask_password, name=name) for name in options["former_keys"]]
+    asyncio.run(_serve(output, settings, hot_key, {**options, "former_keys": tuple(former)}))
 
 
 async def _serve(output: Output, settings: Config, hot_key: Any, options: dict[str, Any]) -> None:
+    from aivm.chain.fees import GWEI
     from aivm.provider.admission import Terms
+    from aivm.provider.defence import DefencePolicy
     from aivm.provider.node import NodeOptions, run_node
     from aivm.provider.settlement import SettlementPolicy
 
@@ -92,6 +109,10 @@ async def _serve(output: Output, settings: Config, hot_key: Any, options: dict[s
         threads=options["threads"],
         terms=terms,
         settlement=policy,
+        defence=DefencePolicy(
+            max_gas_price=int(options["max_gas_price"] * GWEI),
+            former_keys=options["former_keys"],
+        ),
         worker_module=options["worker_module"],
     )
     stop = asyncio.Event()

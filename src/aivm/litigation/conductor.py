@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 Array = np.ndarray[Any, Any]
 Report = Callable[[str], None]
 Errand = Callable[[], Awaitable[None]]
-"""Something else that an account must answer for on the chain, looked after at every look."""
+"""Something else that an account must answer for: begun at every look, unless it runs still."""
 
 MAX_GAS_PRICE = 1000 * GWEI
 # What these refusals mean: the game has gone on, here or elsewhere; the next look shows how.
@@ -81,10 +81,11 @@ class Conductor:
         self._side = side
         self._owner = owner
         self._docket = docket
-        self._errands = errands
+        self.errands = list(errands)
         self._pace = pace or Pace()
         self._report = report
         self._seats = Seats(side, find, workers)
+        self._running_errands: dict[Errand, asyncio.Task[None]] = {}
         self._tables: dict[bytes, Table] = {}
         self._opening: set[bytes] = set()  # receipts whose games do not show yet
         self._eldest: dict[bytes, int] = {}  # by receipt: when its game was opened here, at least
@@ -124,10 +125,10 @@ class Conductor:
             self._say(f"the chain is out of reach, games wait: {error.message}")
             return
         self._said = {said for said in self._said if not said.startswith("the chain is out")}
-        await self._run_errands()
         self._follow_games()
         for table in self._tables.values():
             self._begin(table, head)
+        self._begin_errands()
 
     async def open(
         self, signed: SignedReceipt, package: Package, inputs: Mapping[str, Array]
@@ -285,14 +286,19 @@ class Conductor:
 
     # --- the rest ---------------------------------------------------------------------------------
 
-    async def _run_errands(self) -> None:
-        for errand in self._errands:
-            try:
-                await errand()
-            except AivmError as error:
-                self._say(f"an errand waits: {error.message}")
-            except Exception:  # a defect in one must not end the games
-                log.exception("an errand failed")
+    def _begin_errands(self) -> None:
+        for errand in self.errands:
+            running = self._running_errands.get(errand)
+            if running is None or running.done():
+                self._running_errands[errand] = asyncio.create_task(self._run_errand(errand))
+
+    async def _run_errand(self, errand: Errand) -> None:
+        try:
+            await errand()
+        except AivmError as error:
+            self._say(f"an errand waits: {error.message}")
+        except Exception:  # a defect in one must not end the others, nor the games
+            log.exception("an errand failed")
 
     def _say_of(self, table: Table, sentence: str) -> None:
         """Say something of a game, unless it was the last thing said."""
@@ -307,7 +313,7 @@ class Conductor:
 
     async def _give_up(self) -> None:
         steps = [table.step for table in self._tables.values() if table.step is not None]
-        await _cancelled(steps)
+        await _cancelled([*steps, *self._running_errands.values()])
         self._seats.keep(())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from aivm.chain.account import Account
@@ -17,6 +18,10 @@ from aivm.receipts import SignedReceipt
 GAME_GAS = 1_500_000
 """About what one side's moves of a whole game take, in units of gas."""
 
+MOST_AHEAD_SECONDS = 900
+"""How far a receipt may be dated ahead of the chain for its opening to wait."""
+
+_POLL_SECONDS = 1.0
 _TOKEN = _COIN = 10**18
 _NO_GAME = bytes(32)
 
@@ -45,6 +50,11 @@ async def demand_binding(chain: Chain, signed: SignedReceipt) -> None:
             f" this network is chain {chain.chain_id} with {chain.staking.address}"
         )
     terms, block = await chain.dispute.terms(), await chain.block()
+    if receipt.time > block.time + MOST_AHEAD_SECONDS:
+        raise NotAllowed(
+            f"the receipt is dated {receipt.time - block.time} s ahead of the chain:"
+            " it cannot be disputed before that time"
+        )
     if receipt.time + terms.window < block.time:
         late = block.time - receipt.time - terms.window
         raise NotAllowed(
@@ -74,6 +84,7 @@ async def open_game(
     terms = await chain.dispute.terms()
     await _demand_funds(chain, account, terms)
     await chain.token.ensure_allowance(account, chain.dispute.address, terms.bond)
+    await _wait_for_time(chain, signed.receipt.time, report)
     try:
         game = await chain.dispute.open(account, signed, program.record(0), program.path(0))
     except ChainRejected as refused:
@@ -83,6 +94,16 @@ async def open_game(
         return found  # an earlier attempt of ours, whose outcome was not known
     report(f"dispute {game.hex()[:8]} is open, with a bond of {terms.bond / _TOKEN:g} AIVM")
     return game
+
+
+async def _wait_for_time(chain: Chain, time: int, report: Callable[[str], None]) -> None:
+    """Clocks differ a little: wait for the block whose time is the receipt's."""
+    ahead = time - (await chain.block()).time
+    if ahead > 0:
+        report(f"the receipt is dated {ahead} s ahead of the newest block: waiting for the chain")
+    while ahead > 0:
+        await asyncio.sleep(_POLL_SECONDS)
+        ahead = time - (await chain.block()).time
 
 
 async def _demand_funds(chain: Chain, account: Account, terms: Terms) -> None:

@@ -31,8 +31,11 @@ async def connect_chain(config: Config, policy: SendPolicy | None = None) -> Asy
         yield chain
 
 
-def open_account(config: Config, ask: Callable[[], str] | None = None) -> Account:
-    """The configured account; `ask` prompts for the password where no password file is set."""
+def open_account(
+    config: Config, ask: Callable[[], str] | None = None, *, name: str | None = None
+) -> Account:
+    """The configured account, or another one of its keystore; `ask` prompts for the password where
+    no password file is set."""
     if config.password_file is not None:
         if not config.password_file.is_file():
             raise NotFound(f"no password file {config.password_file}")
@@ -41,4 +44,4 @@ def open_account(config: Config, ask: Callable[[], str] | None = None) -> Accoun
         password = ask()
     else:
         raise NotFound("no password for the keystore", hint="Set AIVM_PASSWORD_FILE.")
-    return Keystore(config.keystore).load(config.account, password)
+    return Keystore(config.keystore).load(name or config.account, password)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 
 from aivm.chain.account import Account
+from aivm.chain.client import Chain
 from aivm.config import Config
 from aivm.errors import NotAllowed
+from aivm.litigation.conductor import litigation_policy
 from aivm.market.models import Models
 from aivm.market.network import connect_chain
 from aivm.provider.admission import Admission, Channels, Terms
 from aivm.provider.agent import Agent, Identity
 from aivm.provider.catalog import Catalog
+from aivm.provider.defence import Archive, Defence, DefencePolicy
 from aivm.provider.journal import Journal
 from aivm.provider.server import make_app
 from aivm.provider.settlement import Settlement, SettlementPolicy
@@ -26,6 +30,8 @@ from aivm.receipts import Domain
 from aivm.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
+
+TRACE_DEADLINE_SECONDS = 600.0  # of one run with every value, which no client waits for
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class NodeOptions:
     deadline_seconds: float = 60.0
     terms: Terms = field(default_factory=Terms)
     settlement: SettlementPolicy = field(default_factory=SettlementPolicy)
+    defence: DefencePolicy = field(default_factory=DefencePolicy)
     worker_module: str = "aivm.workers.worker"
 
 
@@ -51,6 +58,7 @@ class Node:
 
     agent: Agent
     settlement: Settlement
+    defence: Defence
     url: str
 
 
@@ -61,15 +69,13 @@ async def run_node(config: Config, hot_key: Account, options: NodeOptions) -> As
     Raises NotAllowed if `hot_key` is not the owner's registered key: receipts would be worthless.
     """
     journal = Journal(config.state_dir / "provider" / "journal.db")
-    workers = WorkerPool(
-        engine=options.engine,
-        workers=options.workers,
-        threads=options.threads,
-        deadline_seconds=options.deadline_seconds,
-        module=options.worker_module,
-    )
+    workers = _workers(options, options.workers, options.deadline_seconds)
+    policy = litigation_policy(options.defence.max_gas_price)
     try:
-        async with connect_chain(config) as chain, aiohttp.ClientSession() as session:
+        async with (
+            connect_chain(config, policy=policy) as chain,
+            aiohttp.ClientSession() as session,
+        ):
             registered = await chain.staking.get_provider(options.owner)
             if registered.hot_key != hot_key.address:
                 raise NotAllowed(
@@ -77,38 +83,69 @@ async def run_node(config: Config, hot_key: Account, options: NodeOptions) -> As
                     hint="Register it first: aivm provider register.",
                 )
             models = Models(chain, session, [config.storage_url], config.cache_dir / "models")
-            catalog = Catalog()
-            for reference in options.models:
-                package = await models.package(reference)
-                catalog.install(package)
-                log.info("serving %s", reference)
-            agent = Agent(
-                identity=Identity(
-                    options.owner, hot_key, Domain(chain.chain_id, chain.staking.address)
-                ),
-                terms=options.terms,
-                catalog=catalog,
-                admission=Admission(
-                    provider=options.owner,
-                    domain=Domain(chain.chain_id, chain.escrow.address),
-                    terms=options.terms,
-                    channels=Channels(
-                        chain.escrow.get_channel, options.terms.channel_refresh_seconds
-                    ),
-                    journal=journal,
-                ),
-                journal=journal,
-                workers=workers,
-            )
+            catalog = await _installed(models, options.models)
+            agent = _agent(chain, hot_key, options, catalog, journal, workers)
             settlement = Settlement(
                 chain=chain, operator=hot_key, journal=journal, policy=options.settlement
             )
-            async with _listening(agent, options) as url, _background(settlement):
-                yield Node(agent, settlement, url)
+            archive = Archive(journal, catalog, models)
+            again = _workers(options, 1, TRACE_DEADLINE_SECONDS)
+            defence = await Defence.prepare(
+                chain, options.owner, hot_key, archive, again, options.defence
+            )
+            async with (
+                _listening(agent, options) as url,
+                _background(settlement.watch()),
+                _background(defence.watch()),
+            ):
+                yield Node(agent, settlement, defence, url)
             await settlement.settle(everything=True)
     finally:
         await workers.stop()
         journal.close()
+
+
+def _workers(options: NodeOptions, count: int, deadline_seconds: float) -> WorkerPool:
+    return WorkerPool(
+        engine=options.engine,
+        workers=count,
+        threads=options.threads,
+        deadline_seconds=deadline_seconds,
+        module=options.worker_module,
+    )
+
+
+async def _installed(models: Models, references: Sequence[str]) -> Catalog:
+    catalog = Catalog()
+    for reference in references:
+        catalog.install(await models.package(reference))
+        log.info("serving %s", reference)
+    return catalog
+
+
+def _agent(
+    chain: Chain,
+    hot_key: Account,
+    options: NodeOptions,
+    catalog: Catalog,
+    journal: Journal,
+    workers: WorkerPool,
+) -> Agent:
+    terms = options.terms
+    return Agent(
+        identity=Identity(options.owner, hot_key, chain.staking.domain),
+        terms=terms,
+        catalog=catalog,
+        admission=Admission(
+            provider=options.owner,
+            domain=Domain(chain.chain_id, chain.escrow.address),
+            terms=terms,
+            channels=Channels(chain.escrow.get_channel, terms.channel_refresh_seconds),
+            journal=journal,
+        ),
+        journal=journal,
+        workers=workers,
+    )
 
 
 @asynccontextmanager
@@ -128,8 +165,8 @@ async def _listening(agent: Agent, options: NodeOptions) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _background(settlement: Settlement) -> AsyncIterator[None]:
-    task = asyncio.create_task(settlement.watch())
+async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
