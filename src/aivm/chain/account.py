@@ -68,6 +68,11 @@ class Account:
         """A new account from the operating system's randomness."""
         return cls(host.random_bytes(32))
 
+    @property
+    def public_key(self) -> bytes:
+        """65 bytes, uncompressed (SEC 1)."""
+        return self._key.public_key.format(compressed=False)
+
     def sign_digest(self, digest: bytes) -> bytes:
         """Sign a 32-byte digest: 65 bytes r || s || v, low s, v 27 or 28 (RFC 6979)."""
         if len(digest) != 32:

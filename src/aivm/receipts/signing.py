@@ -42,6 +42,15 @@ def address_of(key: PublicKey) -> str:
 
 def recover_address(digest: bytes, signature: bytes) -> str:
     """The address whose key made `signature` over `digest`. Raises BadSignature."""
+    return address_of(_recover(digest, signature))
+
+
+def recover_public_key(digest: bytes, signature: bytes) -> bytes:
+    """The key that made `signature`: 65 bytes, uncompressed. Raises BadSignature."""
+    return _recover(digest, signature).format(compressed=False)
+
+
+def _recover(digest: bytes, signature: bytes) -> PublicKey:
     if len(signature) != SIGNATURE_BYTES:
         raise BadSignature(f"a signature has {SIGNATURE_BYTES} bytes, this one {len(signature)}")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
@@ -51,7 +60,6 @@ def recover_address(digest: bytes, signature: bytes) -> str:
         raise BadSignature("signature has r or s outside its range (s must be in the lower half)")
     try:
         compact = signature[:64] + bytes([signature[64] - 27])
-        key = PublicKey.from_signature_and_message(compact, digest, hasher=None)
+        return PublicKey.from_signature_and_message(compact, digest, hasher=None)
     except Exception as problem:  # coincurve raises bare Exception: no point has this r
         raise BadSignature("no key can have made this signature") from problem
-    return address_of(key)

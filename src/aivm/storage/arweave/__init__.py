@@ -1,0 +1,1 @@
+"""Arweave: permanent copies of manifests and signatures, verified before they are believed."""
