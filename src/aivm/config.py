@@ -80,6 +80,10 @@ class Config:
         Path | None,
         About("File with the token that lets `aivm push` store blocks.", lambda _: ""),
     ]
+    arweave_url: Annotated[
+        str,
+        About("The Arweave node or gateway for permanent copies.", lambda _: "https://arweave.net"),
+    ]
     keystore: Annotated[
         Path,
         About(

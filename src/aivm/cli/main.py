@@ -25,6 +25,7 @@ _COMMANDS = {
     "app": "app",
     "pack": "pack",
     "push": "push",
+    "arweave": "arweave",
     "ls": "models",
     "show": "models",
     "pull": "models",
