@@ -73,6 +73,14 @@ class Config:
     gateway_url: Annotated[
         str, About("The gateway that applications talk to.", lambda _: "http://127.0.0.1:8700")
     ]
+    verifier_url: Annotated[
+        str,
+        About("The verifier that receipts are submitted to.", lambda _: "http://127.0.0.1:8720"),
+    ]
+    verifier_operator_url: Annotated[
+        str,
+        About("The own verifier's face for its operator.", lambda _: "http://127.0.0.1:8721"),
+    ]
     storage_url: Annotated[
         str, About("The gateway that serves content by CID.", lambda _: "http://127.0.0.1:8701")
     ]

@@ -11,7 +11,8 @@
     │   ├── NotFound, PaymentRefused, NotAllowed, InsufficientFunds, ChainRejected, IllegalMove
     ├── Unavailable         something needed is out of reach or too slow   (exit 5, HTTP 503/504)
     │   ├── ChainUnreachable, WrongChain, ProviderUnreachable, StorageUnreachable,
-    │   │   DeadlineExceeded, EngineUnavailable, ToolMissing, FeesTooHigh, Overloaded
+    │   │   DeadlineExceeded, EngineUnavailable, ToolMissing, FeesTooHigh, Overloaded,
+    │   │   VerifierUnreachable
     └── InternalError       a defect of ours                               (exit 1, HTTP 500)
 
 A code is an interface: it never changes its meaning and is never used again for another error.
@@ -321,6 +322,12 @@ class FeesTooHigh(Unavailable):
     """The chain asks more for gas than the configured cap allows."""
 
     code = "AIVM-E0408"
+
+
+class VerifierUnreachable(Unavailable):
+    """A verifier does not answer or breaks the protocol."""
+
+    code = "AIVM-E0410"
 
 
 def from_json(document: object, fallback: type[AivmError]) -> AivmError:

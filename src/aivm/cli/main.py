@@ -30,6 +30,7 @@ _COMMANDS = {
     "show": "models",
     "pull": "models",
     "provider": "provider",
+    "verifier": "verifier",
     "channel": "channel",
     "dispute": "dispute",
     "keys": "keys",

@@ -235,12 +235,12 @@ async def _canaries(
 
 async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> str:
     """Serve until the stack unwinds; what is being answered then is finished."""
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port, shutdown_timeout=_STOP_SECONDS).start()
+    await web.TCPSite(runner, host, port).start()
     address, bound = runner.addresses[0][:2]
-    return f"http://{address}:{bound}"
+    return f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aivm.errors import AivmError, Overloaded, Unavailable, VerificationError
+from aivm.errors import AivmError, DeadlineExceeded, Overloaded, VerificationError
 from aivm.isa import TensorType
 from aivm.market.models import Models
 from aivm.market.openinference import Tensor
@@ -72,8 +72,10 @@ class Shelf:
         self._signatures: OrderedDict[object, ProgramSignature] = OrderedDict()
 
     async def package(self, model: bytes) -> Package:
-        """The package of a model. Raises Unavailable while it is being fetched, and what `Models`
-        raises."""
+        """The package of a model.
+
+        Raises DeadlineExceeded while it is being fetched, and what `Models` raises.
+        """
         task = self._fetching.get(model)
         if task is None:
             if len(self._fetching) >= MAX_FETCHES:
@@ -84,7 +86,7 @@ class Shelf:
         try:
             return await asyncio.wait_for(asyncio.shield(task), PATIENCE_SECONDS)
         except TimeoutError:
-            raise Unavailable(
+            raise DeadlineExceeded(
                 f"model {model.hex()} is being fetched", hint="Send the receipt again in a while."
             ) from None
 

@@ -23,7 +23,7 @@ from aivm.devnet.storage import run_storage
 from aivm.market.publish import publish
 from aivm.packages import Programs
 from aivm.receipts import Receipt, SignedReceipt, Tier, job_id, sign_receipt
-from aivm.verifier.node import NodeOptions, Parts, open_parts
+from aivm.verifier.node import Node, NodeOptions, Parts, open_parts, run_verifier
 from aivm.verifier.policy import Policy
 from aivm.verifier.submission import Submission, named_tensors
 
@@ -103,6 +103,13 @@ class Scene:
         chosen = replace(chosen, **options)
         async with open_parts(self.config, self.verifier, chosen) as parts:
             yield parts
+
+    @asynccontextmanager
+    async def node(self, **options: Any) -> AsyncIterator[Node]:
+        """A whole verifier at work, with its faces."""
+        chosen = NodeOptions(policy=ALWAYS, engines=("native", "reference"))
+        async with run_verifier(self.config, self.verifier, replace(chosen, **options)) as node:
+            yield node
 
 
 @pytest.fixture
