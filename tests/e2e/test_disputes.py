@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +22,12 @@ from aivm.chain.cases import Case, Side, Status
 from aivm.chain.client import Chain
 from aivm.chain.docket import Docket
 from aivm.client import Inference
-from aivm.devnet.children import Membership, ProviderProcess
+from aivm.devnet.children import Membership, ProviderProcess, write_key
 from aivm.devnet.network import CHEAT_MODULE
+from aivm.dispute.state import game_id, receipt_hash
 from aivm.dispute.trace import ProgramTree
 from aivm.errors import NotFound
-from aivm.litigation.conductor import Conductor, litigation_policy
+from aivm.litigation.conductor import Conductor, litigation_policy, playing
 from aivm.litigation.seats import Brief
 from aivm.litigation.tables import Pace
 from aivm.packages import Package, open_package
@@ -58,13 +63,10 @@ async def challenger(network: Any, account: Account) -> AsyncIterator[Conductor]
         conductor = Conductor(
             chain, account, Side.CHALLENGER, find, workers, Docket(chain), pace=PACE
         )
-        stop = asyncio.Event()
-        playing = asyncio.create_task(conductor.conduct(stop))
         try:
-            yield conductor
+            async with playing(conductor):
+                yield conductor
         finally:
-            stop.set()
-            await playing
             await workers.stop()
 
 
@@ -87,9 +89,10 @@ async def until_moved(network: Any, game: bytes, moves: int) -> Case:
     docket = Docket(network.chain)
     for _ in range(1500):
         await docket.poll()
-        case = docket.case(game)
-        if not case.is_open or len(case.turns) >= moves:
-            return case
+        with suppress(NotFound):
+            case = docket.case(game)
+            if not case.is_open or len(case.turns) >= moves:
+                return case
         await asyncio.sleep(0.02)
     raise AssertionError(f"the game never had {moves} moves")
 
@@ -164,3 +167,79 @@ async def test_a_provider_killed_in_the_middle_of_a_game_goes_on_when_it_is_star
         case = await conductor.ended(game)
         await provider.stop()
     assert case.status is Status.CONVICTED and case.entries[-1].move == "prove"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with a receipt, its inputs and a key that can put up bonds."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @classmethod
+    async def laid(cls, network: Any, bought: Inference) -> Desk:
+        folder = network.folder / "desk"
+        write_key(folder, "doubter", await rich(network))
+        (folder / "receipt.json").write_bytes(bought.receipt.to_json())
+        np.savez(folder / "inputs.npz", **INPUTS)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIVM_")}
+        return cls(
+            folder,
+            {
+                **kept,
+                "HOME": str(folder),
+                "AIVM_RPC_URL": network.devchain.url,
+                "AIVM_STORAGE_URL": network.config.storage_url,
+                "AIVM_ADDRESS_BOOK": str(network.folder / "book.json"),
+                "AIVM_KEYSTORE": str(folder / "keystore"),
+                "AIVM_ACCOUNT": "doubter",
+                "AIVM_PASSWORD_FILE": str(folder / "password"),
+            },
+        )
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """`aivm dispute open` on what lies here."""
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "aivm.cli", "dispute", "open", "receipt.json"),
+            *("--input", "inputs.npz", "--engine", "native", "--json"),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+
+async def test_the_command_opens_a_dispute_and_goes_on_after_kill_9(network: Any) -> None:
+    cheat = network.node(worker_module=CHEAT_MODULE, defence=QUICK)
+    async with cheat, network.buyer() as client:
+        bought = await client.infer(MODEL, INPUTS)
+        desk = await Desk.laid(network, bought)
+        first = await desk.start()
+        doubter = network.devchain.accounts[5].address
+        await until_moved(network, game_id(receipt_hash(bought.receipt.receipt), doubter), 2)
+        first.kill()
+        await first.communicate()
+        second = await desk.start()
+        out, err = await second.communicate()
+        third = await desk.start()
+        refused, _ = await third.communicate()
+    assert second.returncode == 0, err
+    document = json.loads(out)
+    assert document["ok"] and document["dispute"]["status"] == "convicted"
+    assert document["dispute"]["step_gas"] > 0
+    assert "we doubt the receipt" in err.decode() and "is over: convicted" in err.decode()
+    assert third.returncode == 4
+    assert "convicted already" in json.loads(refused)["error"]["message"]
+
+
+@pytest.mark.slow
+async def test_the_command_refuses_to_doubt_a_right_receipt(network: Any) -> None:
+    async with network.node(defence=QUICK), network.buyer() as client:
+        desk = await Desk.laid(network, await client.infer(MODEL, INPUTS))
+        before = await network.chain.token.balance_of(network.devchain.accounts[5].address)
+        process = await desk.start()
+        out, _ = await process.communicate()
+    assert process.returncode == 4
+    assert "the receipt is right" in json.loads(out)["error"]["message"]
+    after = await network.chain.token.balance_of(network.devchain.accounts[5].address)
+    assert after == before

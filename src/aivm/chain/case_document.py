@@ -37,6 +37,7 @@ def case_document(case: Case, now: int) -> Document:
         "rounds": case.rounds,
         "transactions": len({entry.transaction for entry in case.entries}),
         "gas": case.gas,
+        "step_gas": _step_gas(case),
         "seconds": seconds(case),
         "place": _place(view.place),
         "moves": [_move(row) for row in view.rows],
@@ -64,6 +65,12 @@ def seconds(case: Case) -> int | None:
     """From the opening to the last transaction; None while the node does not tell its time."""
     sent = case.entries[-1].sent
     return None if sent is None else sent.time - case.opening.since
+
+
+def _step_gas(case: Case) -> int | None:
+    """Of the transaction in which the contract computed the step that decided."""
+    last = case.entries[-1]
+    return last.sent.gas if last.move == "prove" and last.sent else None
 
 
 def paid(case: Case) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aivm.cli import misconduct
+from aivm.cli import dispute_open, misconduct
 from aivm.cli.options import network_options, output_options
 from aivm.cli.output import Output
 from aivm.cli.provider import on_stop
@@ -39,13 +39,14 @@ days_option = click.option(
 
 @click.group()
 def dispute() -> None:
-    """Disputes about receipts: see them narrow down to one scalar step; report, summon.
+    """Disputes about receipts: open one, see them narrow down to one scalar step; report, summon.
 
     A GAME or RECEIPT is the id of a game or the hash of a receipt (8 digits or more), or a file
     with a receipt.
     """
 
 
+dispute.add_command(dispute_open.open_dispute)
 dispute.add_command(misconduct.report)
 dispute.add_command(misconduct.summon)
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,9 @@ Errand = Callable[[], Awaitable[None]]
 """Something else that an account must answer for: begun at every look, unless it runs still."""
 
 MAX_GAS_PRICE = 1000 * GWEI
+LOOK_BACK_SECONDS = 30 * 86_400
+"""No stake is held for longer, so that no game which was opened before can still cost any."""
+
 # What these refusals mean: the game has gone on, here or elsewhere; the next look shows how.
 _STALE = frozenset({"WrongState", "WrongPhase", "NotYourMove", "NotYetOver"})
 _TOKEN = 10**18
@@ -315,6 +319,18 @@ class Conductor:
         steps = [table.step for table in self._tables.values() if table.step is not None]
         await _cancelled([*steps, *self._running_errands.values()])
         self._seats.keep(())
+
+
+@asynccontextmanager
+async def playing(conductor: Conductor) -> AsyncIterator[None]:
+    """The conductor at work in the background of a block."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(conductor.conduct(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -14,7 +14,7 @@ from aivm.dispute.state import State
 class Pace:
     """How often the chain is looked at, and how patiently what failed is tried again."""
 
-    poll_seconds: float = 2.0
+    poll_seconds: float = 1.0
     slowest_retry_seconds: float = 30.0
     warn_below: float = 0.25  # of the time that a side had at its first move
 

@@ -21,7 +21,7 @@ from aivm.chain.docket import Docket, first_block_since
 from aivm.chain.summonses import Summonses
 from aivm.errors import InsufficientFunds, NotFound
 from aivm.litigation.answers import Answers
-from aivm.litigation.conductor import MAX_GAS_PRICE, Conductor
+from aivm.litigation.conductor import LOOK_BACK_SECONDS, MAX_GAS_PRICE, Conductor
 from aivm.litigation.opening import demand_gas_money
 from aivm.litigation.seats import Brief
 from aivm.litigation.tables import Pace
@@ -34,9 +34,7 @@ from aivm.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
-_DAY = 86_400
-SETTLING_SECONDS = _DAY  # how long a stake is held for `timeout` after both clocks
-LOOK_BACK_SECONDS = 30 * _DAY  # no stake is held for longer, so no older game can cost any
+SETTLING_SECONDS = 86_400  # how long a stake is held for `timeout` after both clocks
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from aivm.chain.docket import Docket
 from aivm.commitments import bundle_root, tensor_root
 from aivm.dispute.trace import ProgramTree
 from aivm.errors import NotFound
-from aivm.litigation.conductor import Conductor, litigation_policy
+from aivm.litigation.conductor import Conductor, litigation_policy, playing
 from aivm.litigation.seats import Brief
 from aivm.litigation.tables import Pace
 from aivm.packages import Package, Programs
@@ -162,13 +162,8 @@ class Court:
         """A conductor at work in the background, with a connection of its own."""
         async with self.connected(url) as chain:
             conductor = self.conductor(chain, number, workers, **options)
-            stop = asyncio.Event()
-            task = asyncio.create_task(conductor.conduct(stop))
-            try:
+            async with playing(conductor):
                 yield conductor
-            finally:
-                stop.set()
-                await task
 
     async def doubt(self, number: int, signed: SignedReceipt) -> bytes:
         """Open a game by hand, whatever the receipt is worth."""
