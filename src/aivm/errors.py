@@ -12,7 +12,7 @@
     ├── Unavailable         something needed is out of reach or too slow   (exit 5, HTTP 503/504)
     │   ├── ChainUnreachable, WrongChain, ProviderUnreachable, StorageUnreachable,
     │   │   DeadlineExceeded, EngineUnavailable, ToolMissing, FeesTooHigh, Overloaded,
-    │   │   VerifierUnreachable
+    │   │   VerifierUnreachable, AnswerTooLarge
     └── InternalError       a defect of ours                               (exit 1, HTTP 500)
 
 A code is an interface: it never changes its meaning and is never used again for another error.
@@ -328,6 +328,12 @@ class VerifierUnreachable(Unavailable):
     """A verifier does not answer or breaks the protocol."""
 
     code = "AIVM-E0410"
+
+
+class AnswerTooLarge(Unavailable):
+    """The chain's endpoint answers with more than is read at once; ask it for less."""
+
+    code = "AIVM-E0411"
 
 
 def from_json(document: object, fallback: type[AivmError]) -> AivmError:

@@ -92,6 +92,7 @@ def _place(place: Place) -> Document:
         "element": place.element,
         "lane": place.lane,
         "step": place.step,
+        "output": place.output,
     }
 
 

@@ -8,7 +8,7 @@ them, so they are true; where a contract made the moves, these things stay unkno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -52,6 +52,7 @@ class Place:
     element: int | None = None
     lane: int | None = None
     step: int | None = None
+    output: int | None = None  # of the receipt, where that is what a proof was about
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def view_of(case: Case) -> CaseView:
         Row(entry, call[0] if call else "", scope, cut)
         for entry, call, scope, cut in zip(case.entries, calls, scopes, parts, strict=False)
     ]
-    return CaseView(case, tuple(rows), _place(case.state, scopes[-1], instruction))
+    place = _place(case.state, scopes[-1], instruction)
+    return CaseView(case, tuple(rows), replace(place, output=_named(proof, "output")))
 
 
 def _call(entry: Entry) -> Call | None:

@@ -151,11 +151,11 @@ class Chain:
 
     async def balance(self, address: str) -> int:
         """Wei of the chain's own coin, which pays for gas."""
-        return int(await self.rpc.call("eth_getBalance", address, "latest"), 16)
+        return int(await self.rpc.ask("eth_getBalance", address, "latest"), 16)
 
     async def block(self, tag: str = "latest") -> Block:
         """The newest block; `tag` may also be "safe", "finalized" or a number in hexadecimal."""
-        block = await self.rpc.call("eth_getBlockByNumber", tag, False)
+        block = await self.rpc.ask("eth_getBlockByNumber", tag, False)
         if block is None:
             raise ChainUnreachable(f"{self.rpc.place} has no block {tag!r}")
         return Block(int(block["number"], 16), block["hash"], int(block["timestamp"], 16))

@@ -71,7 +71,7 @@ async def deploy(
 
     Raises ChainRejected if a constructor refuses a parameter.
     """
-    chain_id = int(await rpc.call("eth_chainId"), 16)
+    chain_id = int(await rpc.ask("eth_chainId"), 16)
     crew = _Crew(rpc, TransactionSender(rpc, chain_id, policy or SendPolicy()), account)
     governance = parameters.governance
     token = await crew.create("AIVMToken", parameters.token_holder)
@@ -134,7 +134,7 @@ class _Crew:
         receipt = await self.send(Intent(f"the deployment of {name}", None, data))
         if receipt.contract is None:
             raise InternalError(f"the deployment of {name} created no contract")
-        code = await self._rpc.call("eth_getCode", receipt.contract, hex(receipt.block_number))
+        code = await self._rpc.ask("eth_getCode", receipt.contract, hex(receipt.block_number))
         self.entries[name] = ContractEntry(receipt.contract, code_hash(bytes.fromhex(code[2:])))
         return receipt.contract
 

@@ -75,9 +75,9 @@ class Docket:
                 self._stale.add(game)
         await self._ask_for_transactions()
         changed = bool(self._stale)
-        while self._stale:
-            game = self._stale.pop()
+        for game in list(self._stale):
             self._cases[game] = self._built(self._events.get(game, []))
+            self._stale.discard(game)
         return changed
 
     def _forget(self, first: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aivm.chain.abi import Abi, decode
 from aivm.chain.rpc import Rpc, RpcError
-from aivm.errors import ChainRejected, WrongChain
+from aivm.errors import AnswerTooLarge, ChainUnreachable, WrongChain
 from aivm.receipts.addresses import checked_address
 
 RANGE_BLOCKS = 2000  # asked for at once; halved when the node finds it too much
@@ -96,27 +96,29 @@ class EventFollower:
         self._first = first_block
         self._range = RANGE_BLOCKS
         self._read_hashes: dict[int, str] = {}  # ends of ranges read, at most REMEMBERED_BLOCKS
+        # What the next batch will tell. It stays here when a read fails half-way.
+        self._found: list[Event] = []
+        self._forget_from: int | None = None
 
     async def read(self) -> Batch:
-        """The events since the last read, as far as they are confirmed."""
-        forget_from = await self._step_back()
-        events: list[Event] = []
+        """The events since the last read, as far as they are confirmed.
+
+        A read that raises has lost nothing: the next one tells all of it.
+        """
+        await self._step_back()
         while True:
-            head = int(await self._rpc.call("eth_blockNumber"), 16)
+            head = int(await self._rpc.ask("eth_blockNumber"), 16)
             last = min(head - self._confirmations + 1, self._next + self._range - 1)
             if last < self._next:
-                return Batch(tuple(events), self._next, forget_from)
-            found = await self._read_range(self._next, last)
-            if found is None:  # the chain moved under us: look again, from where it still holds
-                replaced = await self._step_back()
-                if replaced is not None:
-                    events = [event for event in events if event.block_number < replaced]
-                    forget_from = replaced if forget_from is None else min(replaced, forget_from)
-                continue
-            events += found
+                break
+            if not await self._read_range(self._next, last):
+                await self._step_back()
+        batch = Batch(tuple(self._found), self._next, self._forget_from)
+        self._found, self._forget_from = [], None
+        return batch
 
-    async def _read_range(self, first: int, last: int) -> list[Event] | None:
-        """The events of a range, or None if it changed while it was read; remembers its end."""
+    async def _read_range(self, first: int, last: int) -> bool:
+        """Take the events of a range; False if the chain, or what the node gives, is otherwise."""
         before = await self._hash_of(last)
         query = {
             "fromBlock": hex(first),
@@ -125,16 +127,20 @@ class EventFollower:
         }
         try:
             logs = await self._rpc.call("eth_getLogs", query)
-        except RpcError as error:
-            if self._range == 1:
-                raise ChainRejected(f"the node gives no logs: {error.message}") from None
-            self._range = max(1, self._range // 2)
-            return None
+        except (RpcError, AnswerTooLarge) as error:
+            if first == last:
+                raise ChainUnreachable(f"the node gives no logs: {error.message}") from None
+            self._range = max(1, (last - first + 1) // 2)
+            return False
         if before is None or await self._hash_of(last) != before:
-            return None
+            return False
+        if first - 1 in self._read_hashes and not await self._still_holds(first - 1):
+            return False  # what this range stands on was replaced since the last look
+        self._found += self._decode(logs)
         self._next = last + 1
+        self._range = min(RANGE_BLOCKS, 2 * self._range)  # what was too much once need not stay so
         self._remember(last, before)
-        return self._decode(logs)
+        return True
 
     def _decode(self, logs: Sequence[Mapping[str, Any]]) -> list[Event]:
         events = (decode_log(self._contracts[checked_address(log["address"])], log) for log in logs)
@@ -145,20 +151,22 @@ class EventFollower:
         while len(self._read_hashes) > REMEMBERED_BLOCKS:
             del self._read_hashes[min(self._read_hashes)]
 
-    async def _step_back(self) -> int | None:
-        """Go back behind every block that was replaced; returns the first block to read again."""
-        replaced = False
+    async def _step_back(self) -> None:
+        """Go back behind every block that was replaced."""
         while self._read_hashes:
             newest = max(self._read_hashes)
-            if await self._hash_of(newest) == self._read_hashes[newest]:
-                break
+            if await self._still_holds(newest):
+                return
             del self._read_hashes[newest]
-            replaced = True
-        if not replaced:
-            return None
-        self._next = max(self._read_hashes, default=self._first - 1) + 1
-        return self._next
+            self._next = max(self._read_hashes, default=self._first - 1) + 1
+            self._found = [event for event in self._found if event.block_number < self._next]
+            known = self._next if self._forget_from is None else self._forget_from
+            self._forget_from = min(self._next, known)
+
+    async def _still_holds(self, number: int) -> bool:
+        """Whether a block that was read is in the chain."""
+        return await self._hash_of(number) == self._read_hashes[number]
 
     async def _hash_of(self, number: int) -> str | None:
-        block = await self._rpc.call("eth_getBlockByNumber", hex(number), False)
+        block = await self._rpc.ask("eth_getBlockByNumber", hex(number), False)
         return str(block["hash"]) if block else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aivm import host
-from aivm.errors import BadInput, ChainUnreachable
+from aivm.errors import AnswerTooLarge, BadInput, ChainUnreachable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -111,6 +111,17 @@ class Rpc:
             await asyncio.sleep(_pause(attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    async def ask(self, method: str, *params: Any) -> Any:
+        """The result of a question that no chain has a reason to refuse.
+
+        A node that refuses it all the same (rate limits, a lagging replica, a fault of its own) is
+        ChainUnreachable, as one that does not answer.
+        """
+        try:
+            return await self.call(method, *params)
+        except RpcError as error:
+            raise ChainUnreachable(f"{self.place} refuses a plain question: {error}") from None
+
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """The results of many calls, in their order; a refused call stands as its RpcError."""
         results: list[Any] = []
@@ -188,7 +199,7 @@ class Rpc:
             data += chunk
             if len(data) > self._response_limit:
                 response.close()
-                raise ChainUnreachable(
+                raise AnswerTooLarge(
                     f"the answer of {self.place} exceeds {self._response_limit} bytes"
                 )
         return bytes(data)

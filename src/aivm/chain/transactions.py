@@ -230,7 +230,7 @@ class TransactionSender:
         return nonce
 
     async def _count(self, account: Account, tag: str) -> int:
-        return int(await self._rpc.call("eth_getTransactionCount", account.address, tag), 16)
+        return int(await self._rpc.ask("eth_getTransactionCount", account.address, tag), 16)
 
     async def _outbid(self, draft: Transaction, what: str) -> Transaction:
         """The draft with an offer that may displace what a dead process has left in the pool."""
@@ -257,7 +257,7 @@ class TransactionSender:
             if not waits and not any(text in message for text in _NONCE_TOO_LOW):
                 raise refusal(error, what, known_errors()) from None
             # after a lost answer our own transaction may be what took the nonce
-            if await self._rpc.call("eth_getTransactionByHash", signed.hash) is None:
+            if await self._rpc.ask("eth_getTransactionByHash", signed.hash) is None:
                 raise (_Underpriced if waits else _NonceTaken) from None
         except ChainUnreachable as error:
             raise _outcome_unknown(error, signed.hash) from None
@@ -297,7 +297,7 @@ class TransactionSender:
         """Whether enough blocks stand on it. It is looked up again for each poll: blocks can go."""
         if self._policy.confirmations <= 1:
             return True
-        head = int(await self._rpc.call("eth_blockNumber"), 16)
+        head = int(await self._rpc.ask("eth_blockNumber"), 16)
         return head - int(receipt["blockNumber"], 16) + 1 >= self._policy.confirmations
 
     async def _raise_fee(

@@ -15,7 +15,7 @@ from aivm.cli.options import network_options, output_options
 from aivm.cli.output import Output
 from aivm.cli.provider import on_stop
 from aivm.config import Config
-from aivm.errors import BadInput, ChainUnreachable, NotFound
+from aivm.errors import BadInput, ChainUnreachable, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 _DAY = 86_400
+_LEAST_ROWS = 4
+_OTHER_LINES = 18  # of a picture: heading, titles, clocks
 _REFERENCE = re.compile(r"(0x)?([0-9a-f]{8,64})")
 
 days_option = click.option(
@@ -111,16 +113,24 @@ class _View:
             return [found(docket, self._reference)]
         return list(docket.open_cases if self._only_open else docket.cases)
 
-    def drawn(self, docket: Docket, now: int, height: int | None) -> RenderableType:
+    def drawn(self, docket: Docket, now: int, height: int | None = None) -> RenderableType:
+        """The list, or the picture with as many moves as a terminal of that height has room for."""
         from aivm.cli.dispute_picture import Picture, listing
 
         cases = self.cases(docket)
         if self._reference is None:
             return listing(cases, now)
-        return Picture(cases[0], now, None if height is None else max(4, height - 18))
+        rows = None if height is None else max(_LEAST_ROWS, height - _OTHER_LINES)
+        return Picture(cases[0], now, rows)
 
     def is_over(self, docket: Docket) -> bool:
-        return self._reference is not None and not self.cases(docket)[0].is_open
+        """Whether there is one case, and it has ended."""
+        if self._reference is None:
+            return False
+        try:
+            return not found(docket, self._reference).is_open
+        except NotFound:  # a reorganisation has taken it back, and may bring it again
+            return False
 
 
 async def _watch(output: Output, settings: Config, days: int, view: _View, *, once: bool) -> None:
@@ -133,7 +143,7 @@ async def _watch(output: Output, settings: Config, days: int, view: _View, *, on
             documents = [case_document(case, now) for case in cases]
             brief = "\n".join(f"0x{case.game.hex()}" for case in cases)
             document = {"ok": True, "disputes": documents}
-            output.data(view.drawn(docket, now, None), document, brief=brief)
+            output.data(view.drawn(docket, now), document, brief=brief)
             return
         stop = asyncio.Event()
         on_stop(stop.set)
@@ -145,12 +155,15 @@ async def _watch(output: Output, settings: Config, days: int, view: _View, *, on
 
 
 async def _redraw(output: Output, chain: Chain, docket: Docket, view: _View, screen: Any) -> None:
-    """Where nothing moves on its own, only changes are shown. The chain may be away for a time."""
+    """Where nothing moves on its own, only changes are shown.
+
+    The chain may be out of reach for a time, and what is drawn may be gone from it.
+    """
     try:
         changed = await docket.poll()
         if changed or screen.is_moving:
             screen.show(view.drawn(docket, await _now(chain), screen.height))
-    except ChainUnreachable as error:
+    except (Unavailable, NotFound) as error:
         output.note(error.message)
 
 

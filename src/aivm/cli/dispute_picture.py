@@ -80,13 +80,14 @@ def listing(cases: Sequence[Case], now: int) -> RenderableType:
 def place_text(place: Place) -> str:
     """The most exact that is known of where the dispute has come to."""
     parts = [
+        f"output {place.output:,}" if place.output is not None else "",
         f"{_ITEMS[Scale.TRACE]} {place.value:,}" if place.value is not None else "",
         f"element {place.element:,}" if place.element is not None else "",
         f"lane {place.lane}" if place.lane is not None else "",
         f"step {place.step:,}" if place.step is not None else "",
     ]
     if place.element is None and place.leaf is not None:
-        parts[1] = f"leaf {place.leaf:,}"
+        parts.append(f"leaf {place.leaf:,}")
     return ", ".join(part for part in parts if part)
 
 

@@ -118,7 +118,7 @@ async def _demand_funds(chain: Chain, account: Account, terms: Terms) -> None:
 
 async def demand_gas_money(chain: Chain, account: Account) -> None:
     """Raise InsufficientFunds unless the account can pay for one side of a whole game now."""
-    price = int(await chain.rpc.call("eth_gasPrice"), 16)
+    price = int(await chain.rpc.ask("eth_gasPrice"), 16)
     coins = await chain.balance(account.address)
     if coins < GAME_GAS * price:
         raise InsufficientFunds(

@@ -8,11 +8,15 @@ import pytest
 
 from aivm.chain.case_document import case_document, time_left
 from aivm.chain.case_view import view_of
-from aivm.chain.cases import Case, Side
+from aivm.chain.cases import Case, Side, Status
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.docket import Docket
+from aivm.commitments import bundle_root
+from aivm.dispute.moves import Commit, Move
+from aivm.dispute.player import Provider
 from aivm.dispute.scopes import Scale
+from aivm.dispute.state import State
 from aivm.isa import Reduce
 
 from .games import MATMUL, SUM, Court, game_about
@@ -98,3 +102,37 @@ async def test_a_clock_stands_still_while_the_other_side_moves(court: Court) -> 
     assert time_left(case, Side.PROVIDER, later) == case.state.provider_left
     assert time_left(case, Side.CHALLENGER, later) == court.terms.clock - 100
     assert time_left(case, Side.CHALLENGER, later + court.terms.clock) == 0
+
+
+class Boaster(Provider):
+    """Claims an output that is not even in its own trace."""
+
+    def move(self, state: State) -> Move:
+        move = super().move(state)
+        return replace(move, outputs=(WRONG,)) if isinstance(move, Commit) else move
+
+
+WRONG = bytes([1]) * 32
+
+
+async def test_a_wrong_output_is_named(court: Court) -> None:
+    table = game_about(MATMUL, lies=False)
+    honest = table.provider
+    receipt = replace(honest.receipt, outputs=bundle_root([WRONG]))
+    table.provider = Boaster(receipt, honest.program, honest.trace)
+    case = await played(court, await court.open(table))
+    view = view_of(case)
+    assert (case.status, view.rows[-1].function) == (Status.CONVICTED, "proveOutput")
+    assert (view.place.output, view.place.value) == (0, None)
+
+
+async def test_a_wrong_input_is_named(court: Court) -> None:
+    table = game_about(MATMUL, lies=False)
+    roots = table.provider.trace.roots
+    roots[0] = WRONG  # what is committed to need not be what the receipt says
+    view = view_of(await played(court, await court.open(table)))
+    assert (view.rows[-1].function, view.place.value, view.place.instruction) == (
+        "proveInput",
+        0,
+        None,
+    )

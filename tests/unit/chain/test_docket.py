@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.docket import Docket, first_block_since
 from aivm.dispute.state import Phase
-from aivm.errors import NotFound
+from aivm.errors import ChainRejected, NotFound
 from aivm.receipts.addresses import ZERO_ADDRESS
 
 from .games import MATMUL, SUM, Court, game_about
@@ -195,6 +197,7 @@ async def test_a_transaction_that_moved_to_another_block_is_told_once(
     await court.devchain.revert(fork)
     await court.devchain.advance(60)
     await court.chain.rpc.call("eth_sendRawTransaction", raw)
+    await court.devchain.mine()
     await docket.poll()
     (case,) = docket.cases
     assert [entry.move for entry in case.entries] == ["open", "commit"]
@@ -202,6 +205,36 @@ async def test_a_transaction_that_moved_to_another_block_is_told_once(
     assert case.entries[-1].block_number == before.entries[-1].block_number + 1
     assert case.entries[-1].sent and before.entries[-1].sent
     assert case.entries[-1].sent.time >= before.entries[-1].sent.time + 60
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_docket_is_as_one_that_reads_all_anew(
+    court: Court, docket: Docket, seed: int
+) -> None:
+    """Games, forks and silence in any order; sometimes the docket looks only later."""
+    dice, forks = random.Random(seed), [await court.devchain.snapshot()]
+    first = (await court.chain.block()).number
+    for _ in range(50):
+        match dice.randrange(10):
+            case 0:
+                with suppress(ChainRejected):  # two receipts of one second are one
+                    await court.open(game_about(SUM), dice.choice((3, 4)))
+            case 1:
+                forks.append(await court.devchain.snapshot())
+            case 2 if len(forks) > 1:
+                await court.devchain.revert(forks.pop())
+                await court.devchain.advance(dice.randrange(1, 9))
+            case 3:
+                await court.devchain.mine(dice.randrange(1, 4))
+            case _:
+                await docket.poll()
+                if docket.open_cases:
+                    await court.play(dice.choice(docket.open_cases))
+        if dice.randrange(3):
+            anew = Docket(court.chain, first_block=first)
+            await anew.poll()
+            await docket.poll()
+            assert docket.cases == anew.cases
 
 
 async def test_what_look_alikes_say_is_not_heard(court: Court, docket: Docket) -> None:

@@ -14,7 +14,7 @@ from aivm.chain.abi import Abi, Parameter, encode
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.events import Event, decode_log
-from aivm.errors import WrongChain
+from aivm.errors import AnswerTooLarge, ChainUnreachable, WrongChain
 from aivm.receipts.addresses import checked_address
 
 EVENT = {
@@ -154,8 +154,15 @@ async def test_a_chain_that_became_shorter_is_told(deployed: Chain, devchain: De
     assert shorter.forget_from == batch.next_block - 1
 
 
+REFUSALS = [
+    events.RpcError("eth_getLogs", -32005, "query returned more than 10000 results"),
+    AnswerTooLarge("the answer exceeds what is read"),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
 async def test_a_node_that_limits_ranges_is_asked_for_less(
-    deployed: Chain, devchain: DevChain, monkeypatch: pytest.MonkeyPatch
+    deployed: Chain, devchain: DevChain, monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
     sender, receiver = devchain.accounts[:2]
     first = (await deployed.block()).number + 1
@@ -167,9 +174,24 @@ async def test_a_node_that_limits_ranges_is_asked_for_less(
         if method == "eth_getLogs":
             query = params[0]
             if int(query["toBlock"], 16) - int(query["fromBlock"], 16) >= 2:
-                raise events.RpcError(method, -32005, "query returned more than 10000 results")
+                raise refusal
         return await plain_call(method, *params)
 
     monkeypatch.setattr(deployed.rpc, "call", limited)
     batch = await deployed.follow(first_block=first).read()
     assert transfers(batch.events) == [1, 2, 3, 4]
+
+
+async def test_a_node_that_gives_no_logs_at_all_is_out_of_reach(
+    deployed: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_call = deployed.rpc.call
+
+    async def without_logs(method: str, *params: Any) -> Any:
+        if method == "eth_getLogs":
+            raise events.RpcError(method, -32603, "internal error")
+        return await plain_call(method, *params)
+
+    monkeypatch.setattr(deployed.rpc, "call", without_logs)
+    with pytest.raises(ChainUnreachable, match="gives no logs: internal error"):
+        await deployed.follow().read()

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from aivm.chain.devchain import DevChain
 from aivm.chain.rpc import BATCH_LIMIT, Rpc, RpcError
-from aivm.errors import BadInput, ChainUnreachable
+from aivm.errors import AnswerTooLarge, BadInput, ChainUnreachable
 
 Answer = Callable[[Any], Awaitable[web.Response]]
 
@@ -142,7 +142,7 @@ async def test_what_is_no_json_rpc_is_refused(body: bytes) -> None:
 
 async def test_an_answer_without_end_is_cut_off() -> None:
     async with server(replies(web.Response(body=b" " * 5000)), response_limit=4096) as rpc:
-        with pytest.raises(ChainUnreachable, match="exceeds 4096 bytes"):
+        with pytest.raises(AnswerTooLarge, match="exceeds 4096 bytes"):
             await rpc.call("eth_blockNumber")
 
 
@@ -175,3 +175,10 @@ async def test_a_closed_connection_stays_closed(devchain: DevChain) -> None:
 def test_an_endpoint_is_an_http_url(url: str) -> None:
     with pytest.raises(BadInput, match="http or https"):
         Rpc(url)
+
+
+async def test_a_plain_question_that_is_refused_is_no_answer() -> None:
+    refused = {"id": 1, "error": {"code": -32005, "message": "limit exceeded"}}
+    async with server(replies(web.json_response(refused))) as rpc:
+        with pytest.raises(ChainUnreachable, match=r"refuses a plain question.*limit exceeded"):
+            await rpc.ask("eth_blockNumber")
