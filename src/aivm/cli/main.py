@@ -26,6 +26,7 @@ _COMMANDS = {
     "pack": "pack",
     "push": "push",
     "arweave": "arweave",
+    "ipfs": "ipfs",
     "ls": "models",
     "show": "models",
     "pull": "models",

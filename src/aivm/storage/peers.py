@@ -15,7 +15,8 @@ import aiohttp
 
 from aivm.commitments.cid import Cid
 from aivm.commitments.unixfs import MAX_BLOCK_BYTES
-from aivm.errors import BadInput, StorageUnreachable, TamperedContent
+from aivm.errors import BadInput, StorageUnreachable, TamperedContent, TooLarge
+from aivm.storage.answers import read_limited
 from aivm.storage.gateway import RAW_MEDIA_TYPE
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=10, sock_read=30)
@@ -105,14 +106,7 @@ class PeerPool:
                 raise _Failed(f"HTTP {response.status}")
             if (response.content_length or 0) > MAX_BLOCK_BYTES:
                 raise _Failed(f"a block over {MAX_BLOCK_BYTES} bytes")
-            return await _read_limited(response)
-
-
-async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
-    pieces, size = [], 0
-    async for piece in response.content.iter_any():
-        size += len(piece)
-        if size > MAX_BLOCK_BYTES:
-            raise _Failed(f"a block over {MAX_BLOCK_BYTES} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
+            try:
+                return await read_limited(response, MAX_BLOCK_BYTES)
+            except TooLarge as problem:
+                raise _Failed(problem.message) from None

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from aivm.errors import InsufficientFunds, MalformedBlock, NotFound, StorageUnreachable, TooLarge
+from aivm.storage.answers import read_limited
 from aivm.storage.arweave import base64url
 from aivm.storage.arweave.chunks import Chunk
 from aivm.storage.arweave.items import MAX_ITEM_BYTES, DataItem
@@ -165,13 +166,7 @@ class ArweaveNode:
             allow_redirects=False,
             **content,
         ) as response:
-            pieces, size = [], 0
-            async for piece in response.content.iter_any():
-                size += len(piece)
-                if size > limit:
-                    raise TooLarge(f"{self._url}/{path} sends more than {limit} bytes")
-                pieces.append(piece)
-            return response.status, b"".join(pieces)
+            return response.status, await read_limited(response, limit)
 
 
 def _document(answer: bytes) -> Any:
