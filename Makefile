@@ -104,6 +104,7 @@ contracts-check: contracts/node_modules $(STAMP)-dev
 fuzz: $(STAMP)-dev
 	$(BIN)/python fuzz/engines.py --minutes 10
 	$(BIN)/python fuzz/malformed.py --minutes 5
+	$(BIN)/python fuzz/disputes.py --minutes 5
 
 sanitize: $(STAMP)-dev
 	$(BIN)/python fuzz/sanitize.py

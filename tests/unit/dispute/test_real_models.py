@@ -18,8 +18,9 @@ from aivm.dispute.trace import Trace
 from aivm.dispute.values import Executed
 from aivm.engines import open_engine
 from aivm.errors import IllegalMove, InternalError, WrongTensor
-from aivm.isa.instructions import MatMul
+from aivm.isa.instructions import Fill, MatMul, TensorType
 from aivm.isa.program import Program
+from aivm.numerics.dtypes import DType
 from aivm.testing.small_models import small_models
 
 from .conftest import CHALLENGER, SIGNER, Table, receipt_of
@@ -200,6 +201,25 @@ def test_a_wrong_bit_in_every_instruction_of_the_catalogue_is_convicted() -> Non
             count += 1
         subject.executable.close()
     assert count > 700
+
+
+class Rootless(Lie):
+    """Says a root of which nothing is the tensor."""
+
+    def roots(self) -> list[bytes]:
+        roots = super().roots()
+        return [*roots[: self.value], bytes(32), *roots[self.value + 1 :]]
+
+
+def test_a_root_that_no_tensor_stands_behind_convicts_by_silence() -> None:
+    none = Program((), (), (Fill(TensorType(DType.F32, (3, 0)), 0),), (0,))
+    empty = Subject(none, (), ())
+    cases = [(empty, 0), *((digits(), value) for value in of_every_family(digits().program))]
+    for subject, value in cases:
+        honest = subject.values().arrays({value})[value]
+        game = dispute(subject, Rootless(subject, value, honest).trace())
+        assert end(game, game.open()) is Outcome.CONVICTED
+        assert game.states[-1].phase.is_providers
 
 
 # --- liars at every move -------------------------------------------------------------------------

@@ -110,6 +110,7 @@ class _Loaded:
         self.plan = plan
         self.device = device
         self.program = program
+        self._fault: InvalidIndex | None = None  # of what is made once, so of every run
         functions = device.compiled(plan.kernels)
         self.base = device.allocate(max(plan.memory_bytes, ALIGNMENT))
         try:
@@ -121,7 +122,10 @@ class _Loaded:
             self.launches = [self._ready(launch, functions) for launch in plan.steps]
             for function, blocks, words in (self._ready(each, functions) for each in plan.setup):
                 function(blocks, words)
-            self.check_fault()
+            try:
+                self.check_fault()
+            except InvalidIndex as fault:
+                self._fault = fault
         except BaseException:
             self.close()
             raise
@@ -166,6 +170,8 @@ class _Loaded:
 
     def check_fault(self) -> None:
         """Raises InvalidIndex where an index left its axis since this was asked last."""
+        if self._fault is not None:
+            raise InvalidIndex(self._fault.message)
         word = np.zeros(1, np.uint64)
         self.device.download(self._place(Address(self.plan.fault)), word)
         fault = int(word[0])

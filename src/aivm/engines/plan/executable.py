@@ -238,11 +238,15 @@ class _Loaded:
         self.memory = machine.block()
         self.memory[:STATE_BYTES] = 0
         self._write_literals()
-        if prepared is not None:
-            for unit in plan.units:
-                self._share(unit, prepared)
-        self._write_tape(steps)
-        self._set_up()
+        self._fault: InvalidIndex | None = None  # of what is made once, so of every run
+        try:
+            if prepared is not None:
+                for unit in plan.units:
+                    self._share(unit, prepared)
+            self._write_tape(steps)
+            self._set_up()
+        except InvalidIndex as fault:
+            self._fault = fault
         inputs = zip(plan.inputs, program.inputs, strict=True)
         self._inputs = [self.window(Address(buffer), type_) for buffer, type_ in inputs]
 
@@ -314,6 +318,8 @@ class _Loaded:
 
     def run_steps(self, first: int, last: int) -> None:
         """Runs steps [first, last) of the plan. Raises InvalidIndex or DeadlineExceeded."""
+        if self._fault is not None:
+            raise InvalidIndex(self._fault.message)
         self._run(self.first_step + first, self.first_step + last)
 
     def _run(self, first: int, last: int) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from aivm import host
+from aivm.commitments import tensor_root
 from aivm.engines.cuda import CudaEngine
 from aivm.engines.cuda.products import GpuTarget
 from aivm.errors import DeadlineExceeded, InvalidIndex, TooLarge, WrongTensor
-from aivm.isa import Function, Gather, Map, Program, Scatter, TensorType
+from aivm.isa import Constant, Function, Gather, Map, Program, Scatter, TensorType
 from aivm.isa.opcodes import Scattering
 from aivm.numerics.dtypes import DType
 from aivm.testing.gpu import EmulatedDevice, EmulatedGpu
@@ -61,6 +62,22 @@ def test_the_first_instruction_with_a_bad_index_is_named_and_forgotten(
     assert executable.run([VALUES, GOOD])[0].tobytes() == before
     trace = executable.trace([VALUES, np.array([0, 0, 0, bad])])
     next(trace)
+    with pytest.raises(InvalidIndex, match="GATHER"):
+        next(trace)
+    executable.close()
+
+
+def test_a_fault_among_constants_is_one_of_every_run_and_not_of_loading(gpu: EmulatedGpu) -> None:
+    bad = np.array([0, 6, 0, 0])
+    constants = (Constant(X, tensor_root(VALUES)), Constant(INDEX, tensor_root(bad)))
+    gather = Gather((1, 2), PICKED, 1, 6, 1)
+    program = Program((X,), constants, (Map(Function.NEG, (0,), X), gather), (3, 4))
+    executable = CudaEngine(lambda: EmulatedDevice(gpu), None, None).load(program, [VALUES, bad])
+    for _ in range(2):
+        with pytest.raises(InvalidIndex, match="GATHER"):
+            executable.run([VALUES])
+    trace = executable.trace([VALUES])
+    assert next(trace).tobytes() == (-VALUES).tobytes()
     with pytest.raises(InvalidIndex, match="GATHER"):
         next(trace)
     executable.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aivm.commitments import Array, tensor_root
+from aivm.commitments import Array, VerifiedTensors, tensor_root
 from aivm.engines import Engine, Kept, open_engine
 from aivm.errors import (
     DeadlineExceeded,
@@ -104,6 +104,29 @@ def test_a_fault_that_no_output_needs_is_a_fault(name: str) -> None:
     with pytest.raises(InvalidIndex):
         executable.run([x, np.array([3])])
     executable.close()
+
+
+def test_a_fault_among_constants_is_one_of_every_run_and_not_of_loading(engine: Engine) -> None:
+    """Nobody could dispute a receipt about such a program if its trace could not be had."""
+    row, index = TensorType(DType.F32, (3,)), np.array([0, 3])
+    constant = Constant(TensorType(DType.I64, (2,)), tensor_root(index))
+    program = Program(
+        (row,),
+        (Constant(row, tensor_root(np.ones(3, np.float32))), constant),
+        (Map(Function.NEG, (0,), row), Gather((1, 2), TensorType(DType.F32, (2,)), 1, 3, 1)),
+        (3, 4),
+    )
+    constants = (np.ones(3, np.float32), index)
+    for given in (constants, VerifiedTensors(constants)):
+        executable = engine.load(program, given)
+        for _ in range(2):
+            with pytest.raises(InvalidIndex, match="instruction 1"):
+                executable.run([np.ones(3, np.float32)])
+        trace = executable.trace([np.ones(3, np.float32)])
+        assert same(next(trace), -np.ones(3, np.float32))
+        with pytest.raises(InvalidIndex, match="instruction 1"):
+            next(trace)
+        executable.close()
 
 
 def test_a_deadline_stops_a_run_but_not_the_next_one(name: str) -> None:
