@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -64,8 +65,9 @@ class CaseView:
     place: Place
 
 
+@lru_cache(maxsize=1024)
 def view_of(case: Case) -> CaseView:
-    """The view of a case."""
+    """The view of a case. It is kept: whoever draws all cases each second asks for it each time."""
     calls = [_call(entry) for entry in case.entries]
     states = [case.opening, *(turn.after for turn in case.turns)]
     instruction = _instruction(calls)

@@ -66,14 +66,20 @@ def show(output: Output, reference: str, days: int, settings: Config) -> None:
     from aivm.chain.case_document import case_document
     from aivm.cli.dispute_picture import Picture
 
-    async def work() -> tuple[Case, int]:
+    async def work() -> tuple[Case, int, int]:
         async with _network(settings) as chain:
             docket = await _docket(chain, days)
-            return found(docket, reference), await _now(chain)
+            case = found(docket, reference)
+            same = [each for each in docket.cases if each.state.receipt == case.state.receipt]
+            return case, len(same) - 1, await _now(chain)
 
-    case, now = asyncio.run(work())
+    case, others, now = asyncio.run(work())
     document = {"ok": True, "dispute": case_document(case, now)}
     output.data(Picture(case, now), document, brief=case.status)
+    if others:
+        output.note(f"disputes about the same receipt: {others} more")
+    if case.is_open:
+        output.hint(f"aivm dispute watch 0x{case.game.hex()[:16]}")
 
 
 @dispute.command()

@@ -139,6 +139,9 @@ async def test_the_list_of_all_and_of_the_open_ones(court: Court, aivm: Aivm) ->
     assert "CONVICTED" in shown and "OPEN" in shown
     listed = (await cli(aivm, "watch", "--once", "--json")).document["disputes"]
     assert [each["status"] for each in listed] == ["convicted", "open"]
+    newest = await cli(aivm, "show", listed[0]["receipt"])
+    assert second.hex() in newest.out and "the same receipt: 1 more" in newest.err
+    assert f"aivm dispute watch 0x{second.hex()[:16]}" in newest.err
     only_open = await cli(aivm, "watch", "--once", "--open", "-q")
     assert only_open.out == f"0x{second.hex()}\n"
     assert (await cli(aivm, "watch", second.hex(), "--once", "-q")).out == f"0x{second.hex()}\n"
