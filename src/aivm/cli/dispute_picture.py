@@ -192,10 +192,8 @@ def _bar(row: Row, cells: int) -> Text:
     first = min((scope.first - scope.low) * cells // length, cells - 1)
     end = max(first + 1, (scope.end - scope.low) * cells // length)
     bar = Text().append("·" * first, "dim")
-    if row.parts and end - first > 1:
-        bar.append("▒" * (end - first), _side_color(Side.PROVIDER))
-    else:
-        bar.append("█" * (end - first), _side_color(row.entry.by))
+    cell, side = ("▒", Side.PROVIDER) if row.parts > 1 else ("█", row.entry.by)
+    bar.append(cell * (end - first), _side_color(side))
     return bar.append("·" * (cells - end), "dim")
 
 
