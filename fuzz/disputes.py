@@ -16,15 +16,13 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 
-from aivm.commitments import Array, bundle_root, numpy_dtype, program_root, tensor_root
-from aivm.dispute.claims import lane_steps, shape_of
+from aivm.commitments import bundle_root, numpy_dtype, program_root
 from aivm.dispute.game import Outcome, Rules, opened, played
 from aivm.dispute.player import Challenger, Provider, fault_of
 from aivm.dispute.trace import ProgramTree, Trace
@@ -35,68 +33,13 @@ from aivm.isa.program import Program
 from aivm.receipts import Receipt, Tier, checked_address, job_id
 from aivm.testing import RandomProgram, random_program
 from aivm.testing.compositions import composed_program
+from aivm.testing.liars import FalseMemory, said
 
 RULES = Rules(window=86_400, clock=3_600)
 NOW = 1_800_000_000
 OWNER, SIGNER, DOUBTER, CLIENT = (checked_address("0x" + f"{n:02x}" * 20) for n in range(1, 5))
 MOST_MOVES = 15  # with the opening, 16 transactions
 KINDS = ("false word", "false word", "false doubt")
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one says of an execution whose values are `true`: another one of them, and all later
-    ones then are others too."""
-
-    program: Program
-    true: Values
-    value: int
-    array: Array
-
-    def roots(self) -> list[bytes]:
-        roots, dtype = self.true.roots(), self.program.value_types[self.value].dtype
-        later = [sha256(root).digest() for root in roots[self.value + 1 :]]
-        return [*roots[: self.value], tensor_root(self.array, dtype), *later]
-
-    def arrays(self, wanted: Collection[int]) -> Mapping[int, Array]:
-        false = {self.value: self.array} if self.value in wanted else {}
-        return {**self.true.arrays(wanted), **false}
-
-
-class FalseMemory(Trace):
-    """Steps that lead to what was said, and are wrong from some step on."""
-
-    def __init__(self, program: Program, values: Values, dice: np.random.Generator) -> None:
-        super().__init__(program, values)
-        self._wrong_from = float(dice.choice([0.0, 1.0, dice.random()]))  # a share of the chain
-        self._flip = 1 << int(dice.integers(8))
-        self._lanes = set(dice.integers(16, size=int(dice.integers(3))).tolist())
-
-    def states(
-        self, value: int, element: int, lane: int | None, ends: Collection[int]
-    ) -> list[tuple[int, ...]]:
-        instruction = self.instruction(value)
-        shape = shape_of(instruction, self.operand_types(value))
-        length = shape.steps if lane is None else lane_steps(shape.steps, lane)
-        last = self.word(value, element) if lane is None else self.lanes(value, element)[lane]
-        told = []
-        for end, state in zip(
-            sorted(ends), super().states(value, element, lane, ends), strict=True
-        ):
-            if end == length:
-                told.append((*state[:-1], last))
-            elif end > self._wrong_from * length:
-                told.append(tuple(word ^ self._flip for word in state))
-            else:
-                told.append(state)
-        return told
-
-    def lanes(self, value: int, element: int) -> tuple[int, ...]:
-        steps = shape_of(self.instruction(value), self.operand_types(value)).steps
-        return tuple(
-            word ^ self._flip if lane in self._lanes and lane < steps else word
-            for lane, word in enumerate(super().lanes(value, element))
-        )
 
 
 @dataclass(frozen=True)
@@ -138,17 +81,22 @@ def disagreement(
     if not there:
         return None
     value = int(dice.choice(there))
-    array = np.array(true.arrays({value})[value], order="C")
-    data = array.reshape(-1).view(np.uint8)
-    word = int(dice.integers(array.size)) * array.itemsize
-    bits = dice.integers(256, size=array.itemsize) if dice.random() < 0.3 else [0] * array.itemsize
-    data[word : word + array.itemsize] ^= np.asarray(bits, np.uint8)
-    if not any(bits):
-        data[word + int(dice.integers(array.itemsize))] ^= 1 << int(dice.integers(8))
-    false = FalseMemory(program, Said(program, true, value, array), dice)
+    type_ = program.value_types[value]
+    bits = 8 * type_.dtype.size_bytes
+    flip = 1 << int(dice.integers(bits))
+    if dice.random() < 0.3:
+        flip = int.from_bytes(dice.bytes(type_.dtype.size_bytes), "little") or 1
+    told = said(program, true, value, int(dice.integers(type_.elements)), flip)
+    false = false_memory(program, told, dice)
     right = Trace(program, true)
     theirs, ours = (right, false) if kind == "false doubt" else (false, right)
     return game_between(kind, theirs, ours, right.roots)
+
+
+def false_memory(program: Program, values: Values, dice: np.random.Generator) -> FalseMemory:
+    share = float(dice.choice([0.0, 1.0, dice.random()]))
+    lanes = dice.integers(16, size=int(dice.integers(3))).tolist()
+    return FalseMemory(program, values, share=share, flip=1 << int(dice.integers(8)), lanes=lanes)
 
 
 def impossible(case: RandomProgram, true: Values, dice: np.random.Generator) -> Game:
@@ -157,7 +105,7 @@ def impossible(case: RandomProgram, true: Values, dice: np.random.Generator) -> 
     zeros = [np.zeros(t.shape, numpy_dtype(t.dtype)) for t in program.value_types[given:]]
     values = Held(program, [*true.arrays(range(given)).values(), *zeros])
     ours = Trace(program, true)
-    theirs = FalseMemory(program, values, dice)
+    theirs = false_memory(program, values, dice)
     return game_between("no result", theirs, ours, ours.roots)
 
 

@@ -1,13 +1,12 @@
-"""Ways to tell something else than the truth: moves with one thing wrong, and false memories."""
+"""Moves, or whatever else, with one thing wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from aivm.dispute.trace import Trace
 from aivm.receipts import Receipt
 
 Lie = tuple[str, Any]
@@ -67,25 +66,3 @@ def _lists(truth: tuple[Any, ...]) -> Iterator[Lie]:
     for at in sorted({0, len(truth) // 2, len(truth) - 1}):
         for what, wrong in lies(truth[at]):
             yield f"{at}: {what}", (*truth[:at], wrong, *truth[at + 1 :])
-
-
-class FalseMemory(Trace):
-    """An execution whose chains went otherwise, from some step on, and one of the lanes too."""
-
-    flip = 1 << 3
-    first_wrong_step = 7
-    wrong_lane = 3
-
-    def states(
-        self, value: int, element: int, lane: int | None, ends: Collection[int]
-    ) -> list[tuple[int, ...]]:
-        states = super().states(value, element, lane, ends)
-        return [
-            tuple(word ^ self.flip for word in state) if end >= self.first_wrong_step else state
-            for end, state in zip(sorted(ends), states, strict=True)
-        ]
-
-    def lanes(self, value: int, element: int) -> tuple[int, ...]:
-        lanes = list(super().lanes(value, element))
-        lanes[self.wrong_lane] ^= self.flip
-        return tuple(lanes)

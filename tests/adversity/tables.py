@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from tests.adversity.lies import FalseMemory
 from tests.unit.dispute.conftest import (
     LiarWithStates,
     Table,
@@ -28,6 +27,7 @@ from aivm.isa import Fill, Gather, Map, MatMul, Program, Reduce, Reduction, Scat
 from aivm.isa.instructions import Instruction, TensorType
 from aivm.isa.opcodes import Function
 from aivm.numerics.dtypes import DType
+from aivm.testing.liars import FalseMemory
 from aivm.testing.programs import RandomProgram, random_program
 
 F32, I64 = DType.F32, DType.I64

@@ -8,7 +8,6 @@ from functools import partial
 
 import pytest
 from tests.adversity.arena import Arena, Side, acquittal, changes, conviction
-from tests.adversity.lies import FalseMemory
 from tests.unit.dispute.real_models import (
     Subject,
     digits,
@@ -21,8 +20,8 @@ from tests.unit.dispute.real_models import (
     subjects_of_catalogue,
 )
 
-from aivm.dispute.player import Provider
 from aivm.numerics.dtypes import DType
+from aivm.testing.liars import FalseMemory
 
 MOST_TRANSACTIONS = 16  # P9
 
@@ -79,7 +78,9 @@ async def test_a_lie_about_any_family_is_convicted(
     before, subject = await arena.money(), make()
     value = family(subject, name)
     last = subject.types[value].elements - 1
-    duel = await arena.open(dispute(subject, lie(subject, value, last).trace()))
+    duel = await arena.open(
+        dispute(subject, FalseMemory(subject.program, lie(subject, value, last)))
+    )
     await duel.finish(Side.CHALLENGER)
     assert duel.state.value == value
     assert 1 + len(duel.history) <= MOST_TRANSACTIONS  # with the opening
@@ -91,7 +92,7 @@ async def test_a_doubt_about_what_is_right_costs_the_bond(
     make: Callable[[], Subject], name: str, arena: Arena
 ) -> None:
     before, subject = await arena.money(), make()
-    game = dispute(subject, subject.honest(), Provider)
+    game = dispute(subject, subject.honest())
     believed = FalseMemory(subject.program, lie(subject, family(subject, name), 0))
     doubter = replace(game.challenger, trace=believed)
     duel = await arena.open(replace(game, challenger=doubter))

@@ -1,17 +1,16 @@
-"""Models that people run, ready for disputes, and liars about any value of them."""
+"""Models that people run, ready for disputes, and lies about any value of them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from aivm import config
-from aivm.commitments import Array, tensor_root
+from aivm.commitments import Array
 from aivm.compiler import CompiledModel, Model, compile_model, load_model
 from aivm.compiler.quantise import Scheme, quantise
 from aivm.devnet.minilm import build_model
@@ -23,10 +22,11 @@ from aivm.engines import Executable, open_engine
 from aivm.isa.instructions import Instruction, TensorType
 from aivm.isa.program import Program
 from aivm.testing.catalogue import catalogue
+from aivm.testing.liars import Said, said
 from aivm.testing.small_models import small_models
 from aivm.testing.tensors import random_tensor
 
-from .conftest import LiarWithStates, Table, receipt_of
+from .conftest import Table, receipt_of
 
 SEQUENCE = 128
 DIGITS = Path(__file__).parents[3] / "examples" / "digits"
@@ -60,9 +60,12 @@ class Subject:
     def values(self) -> Executed:
         return Executed(self.executable, self.constants, self.inputs)
 
+    def known(self) -> Values:
+        """The values of an honest run, whose roots are computed but once for all tests."""
+        return Known(self.values(), self.roots)
+
     def honest(self) -> Trace:
-        """A trace of an honest run, whose roots are computed but once for all tests."""
-        return Trace(self.program, Known(self.values(), self.roots))
+        return Trace(self.program, self.known())
 
     def instructions(self) -> Iterator[tuple[int, Instruction]]:
         """With the values that they make."""
@@ -83,33 +86,14 @@ class Known:
         return self.inner.arrays(wanted)
 
 
-@dataclass(frozen=True)
-class Lie:
-    """The values of one who lies about one of them; all later ones then differ too."""
-
-    subject: Subject
-    value: int
-    said: Array
-
-    def roots(self) -> list[bytes]:
-        roots, said = self.subject.roots, self.subject.types[self.value]
-        later = [sha256(root).digest() for root in roots[self.value + 1 :]]
-        return [*roots[: self.value], tensor_root(self.said, said.dtype), *later]
-
-    def arrays(self, wanted: Collection[int]) -> Mapping[int, Array]:
-        arrays = self.subject.values().arrays(wanted)
-        return {**arrays, **({self.value: self.said} if self.value in wanted else {})}
-
-    def trace(self) -> Trace:
-        return Trace(self.subject.program, self)
-
-
-def lie(subject: Subject, value: int, element: int, word: int | None = None, bit: int = 0) -> Lie:
+def lie(subject: Subject, value: int, element: int, word: int | None = None, bit: int = 0) -> Said:
     """Says `word` of an element, or, without one, its true bits but for one."""
-    array = np.array(subject.values().arrays({value})[value], order="C")
-    words = array.reshape(-1).view(f"<u{array.dtype.itemsize}")
-    words[element] = words[element] ^ np.array(1 << bit, words.dtype) if word is None else word
-    return Lie(subject, value, array)
+    true = subject.known()
+    if word is not None:
+        array = true.arrays({value})[value]
+        words = array.reshape(-1).view(f"<u{array.itemsize}")
+        return said(subject.program, true, value, element, int(words[element]) ^ word)
+    return said(subject.program, true, value, element, 1 << bit)
 
 
 def subject_of(made: CompiledModel, feed: Mapping[str, Array]) -> Subject:
@@ -117,7 +101,7 @@ def subject_of(made: CompiledModel, feed: Mapping[str, Array]) -> Subject:
     return Subject(made.program, tuple(made.constants), arrays)
 
 
-def dispute(subject: Subject, theirs: Trace, liar: type[Provider] = LiarWithStates) -> Table:
+def dispute(subject: Subject, theirs: Trace) -> Table:
     """The game about a receipt whose provider has this trace."""
     program = subject.program
     receipt = receipt_of(
@@ -126,7 +110,7 @@ def dispute(subject: Subject, theirs: Trace, liar: type[Provider] = LiarWithStat
         [theirs.roots[value] for value in program.outputs],
     )
     return Table(
-        liar(receipt, subject.tree, theirs), Challenger(receipt, subject.tree, subject.honest())
+        Provider(receipt, subject.tree, theirs), Challenger(receipt, subject.tree, subject.honest())
     )
 
 

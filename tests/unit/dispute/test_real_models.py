@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.adversity.lies import FalseMemory, lies
+from tests.adversity.lies import lies
 
 from aivm.dispute import moves
 from aivm.dispute.game import Outcome, played
@@ -21,11 +21,11 @@ from aivm.errors import IllegalMove, InternalError, WrongTensor
 from aivm.isa.instructions import Fill, MatMul, TensorType
 from aivm.isa.program import Program
 from aivm.numerics.dtypes import DType
+from aivm.testing.liars import FalseMemory, Said
 from aivm.testing.small_models import small_models
 
 from .conftest import CHALLENGER, SIGNER, Table, receipt_of
 from .real_models import (
-    Lie,
     Subject,
     digits,
     dispute,
@@ -73,8 +73,8 @@ def end(game: Table, state: State) -> Outcome:
         return Outcome.CONVICTED if is_providers else Outcome.ACQUITTED
 
 
-def assert_convicted(told: Lie) -> Table:
-    game = dispute(told.subject, told.trace())
+def assert_convicted(subject: Subject, told: Said) -> Table:
+    game = dispute(subject, FalseMemory(subject.program, told))
     assert game.play() is Outcome.CONVICTED
     assert game.states[-1].value == told.value
     assert rounds(game) <= MOST_ROUNDS
@@ -91,7 +91,7 @@ def test_a_wrong_bit_in_any_kind_of_instruction_is_convicted(subject: Subject) -
         elements, bits = instruction.type.elements, instruction.type.dtype.size_bytes * 8
         for element in {0, elements - 1, int(rng.integers(elements))}:
             told = lie(subject, value, element, bit=int(rng.integers(bits)))
-            game = assert_convicted(told)
+            game = assert_convicted(subject, told)
             assert _element(game) == element
 
 
@@ -111,10 +111,10 @@ def test_any_wrong_word_is_convicted(subject: Subject) -> None:
         value = families[name]
         for word in ODD_WORDS:
             told = lie(subject, value, 1 % subject.types[value].elements, word)
-            if told.trace().roots[value] != subject.roots[value]:
-                assert_convicted(told)
+            if told.roots()[value] != subject.roots[value]:
+                assert_convicted(subject, told)
         for bit in (0, 22, 23, 31):
-            assert_convicted(lie(subject, value, 0, bit=bit))
+            assert_convicted(subject, lie(subject, value, 0, bit=bit))
 
 
 def test_a_nan_with_a_payload_in_place_of_the_canonical_one_is_convicted() -> None:
@@ -130,13 +130,13 @@ def test_a_nan_with_a_payload_in_place_of_the_canonical_one_is_convicted() -> No
     assert len(nans) > 3
     for value, element in nans:
         for word in NANS:
-            assert_convicted(lie(subject, value, element, word))
+            assert_convicted(subject, lie(subject, value, element, word))
 
 
 def test_another_input_or_constant_is_convicted(subject: Subject) -> None:
     program = subject.program
     for value in (0, program.first_constant, program.first_instruction - 1):
-        game = assert_convicted(lie(subject, value, 0))
+        game = assert_convicted(subject, lie(subject, value, 0))
         last = moves.ProveInput if value < program.first_constant else moves.ProveConstant
         assert isinstance(game.history[-1], last)
 
@@ -159,7 +159,7 @@ def test_a_weight_that_is_used_otherwise_than_it_is_committed_to_is_convicted(
     constants[value - program.first_constant] = weights
     executable = open_engine("native").load(program, constants)
     cheat = Trace(program, Executed(executable, constants, subject.inputs))
-    game = dispute(subject, cheat, Provider)
+    game = dispute(subject, cheat)
     assert game.play() is Outcome.CONVICTED
     assert value in cheat.instruction(game.states[-1].value).operands
     executable.close()
@@ -186,7 +186,7 @@ def test_a_wrong_bit_anywhere_in_a_small_model_is_convicted(name: str) -> None:
     subject = small(name)
     for value, instruction in subject.instructions():
         for element in {0, instruction.type.elements - 1}:
-            assert_convicted(lie(subject, value, element))
+            assert_convicted(subject, lie(subject, value, element))
 
 
 def test_a_wrong_bit_in_every_instruction_of_the_catalogue_is_convicted() -> None:
@@ -197,13 +197,13 @@ def test_a_wrong_bit_in_every_instruction_of_the_catalogue_is_convicted() -> Non
         type_ = subject.types[value]
         for element in {0, type_.elements - 1}:
             told = lie(subject, value, element, bit=int(rng.integers(8 * type_.dtype.size_bytes)))
-            assert_convicted(told)
+            assert_convicted(subject, told)
             count += 1
         subject.executable.close()
     assert count > 700
 
 
-class Rootless(Lie):
+class Rootless(Said):
     """Says a root of which nothing is the tensor."""
 
     def roots(self) -> list[bytes]:
@@ -216,8 +216,9 @@ def test_a_root_that_no_tensor_stands_behind_convicts_by_silence() -> None:
     empty = Subject(none, (), ())
     cases = [(empty, 0), *((digits(), value) for value in of_every_family(digits().program))]
     for subject, value in cases:
-        honest = subject.values().arrays({value})[value]
-        game = dispute(subject, Rootless(subject, value, honest).trace())
+        true = subject.known()
+        told = Rootless(subject.program, true, value, true.arrays({value})[value])
+        game = dispute(subject, Trace(subject.program, told))
         assert end(game, game.open()) is Outcome.CONVICTED
         assert game.states[-1].phase.is_providers
 
@@ -242,7 +243,7 @@ def test_a_liar_who_changes_any_one_thing_that_he_shows_is_convicted(subject: Su
     rng = np.random.default_rng(5)
     accepted = 0
     for value in of_every_family(subject.program):
-        game = dispute(subject, lie(subject, value, 0).trace())
+        game = dispute(subject, FalseMemory(subject.program, lie(subject, value, 0)))
         assert game.play() is Outcome.CONVICTED
         for turn, (state, move) in enumerate(zip(game.states, game.history, strict=True)):
             if not state.phase.is_providers:
@@ -268,7 +269,7 @@ def test_a_challenger_of_what_is_right_loses_whatever_he_changes(subject: Subjec
     rng = np.random.default_rng(6)
     reached = set()
     for value in of_every_family(subject.program):
-        game = dispute(subject, subject.honest(), Provider)
+        game = dispute(subject, subject.honest())
         believed = FalseMemory(subject.program, lie(subject, value, 0, bit=0))
         game.challenger = replace(game.challenger, trace=believed)
         assert end(game, game.open()) is Outcome.ACQUITTED
