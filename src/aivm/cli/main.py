@@ -27,6 +27,7 @@ _COMMANDS = {
     "push": "push",
     "arweave": "arweave",
     "ipfs": "ipfs",
+    "storage": "storage",
     "ls": "models",
     "show": "models",
     "pull": "models",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from aivm import host
 from aivm.commitments import unixfs
 from aivm.commitments.cid import Cid, Codec
 from aivm.commitments.unixfs import MAX_BLOCK_BYTES, Entry
-from aivm.errors import NotFound, TamperedContent, TooLarge
+from aivm.errors import MalformedAddress, NotFound, TamperedContent, TooLarge
 from aivm.packages import files
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reference (
-    cid TEXT PRIMARY KEY, path TEXT NOT NULL, position INTEGER NOT NULL, length INTEGER NOT NULL
+    cid TEXT PRIMARY KEY, path TEXT NOT NULL, position INTEGER NOT NULL, length INTEGER NOT NULL,
+    touched INTEGER NOT NULL
 ) WITHOUT ROWID
 """
 _BUSY_TIMEOUT_SECONDS = 30
@@ -68,9 +69,8 @@ class BlockStore:
         cid.verify(block)
         if cid.codec is Codec.DAG_PB:
             unixfs.decode_node(block)
-        path = self._path(cid)
-        if not path.exists():
-            _write_durably(path, block)
+        if not self.touch(cid):
+            _write_durably(self._path(cid), block)
 
     def get(self, cid: Cid) -> bytes:
         """The block, verified. Raises NotFound."""
@@ -87,6 +87,51 @@ class BlockStore:
     def has(self, cid: Cid) -> bool:
         """Whether the store believes that it holds the block; only `get` verifies it."""
         return self._path(cid).exists() or self._reference(cid) is not None
+
+    def touch(self, cid: Cid) -> bool:
+        """Makes a block young again for `sweep`; whether the store believes that it holds it."""
+        with suppress(FileNotFoundError):
+            os.utime(self._path(cid))
+            return True
+        with self._lock:
+            query = "UPDATE reference SET touched = ? WHERE cid = ?"
+            return self._database.execute(query, [host.now(), str(cid)]).rowcount > 0
+
+    def sweep(self, keep: Container[Cid], before: int) -> tuple[int, int]:
+        """Drops every block that is not in `keep` and was last put or touched before that time
+        (Unix seconds); returns how many blocks, and how many bytes of disk are free again.
+        """
+        found = self._swept_files(keep, before), self._swept_references(keep, before)
+        return found[0][0] + found[1], found[0][1]
+
+    def _swept_files(self, keep: Container[Cid], before: int) -> tuple[int, int]:
+        blocks = size = 0
+        for path in self._blocks.glob("*/b*"):
+            with suppress(FileNotFoundError, MalformedAddress):
+                if Cid.parse(path.name) in keep or path.stat().st_mtime >= before:
+                    continue
+                # Somebody may put the block just now: what was touched before the name was gone
+                # comes back, and who comes later finds no file and writes one.
+                doomed = path.with_name(f".{path.name}.{host.random_bytes(8).hex()}")
+                path.rename(doomed)
+                status = doomed.stat()
+                if status.st_mtime >= before:
+                    doomed.rename(path)
+                    continue
+                doomed.unlink()
+                blocks, size = blocks + 1, size + status.st_size
+        return blocks, size
+
+    def _swept_references(self, keep: Container[Cid], before: int) -> int:
+        with self._lock:
+            query = "SELECT cid FROM reference WHERE touched < ?"
+            names = [row[0] for row in self._database.execute(query, [before])]
+            doomed = [(name, before) for name in names if Cid.parse(name) not in keep]
+            self._database.execute("BEGIN IMMEDIATE")
+            query = "DELETE FROM reference WHERE cid = ? AND touched < ?"
+            dropped = self._database.executemany(query, doomed).rowcount if doomed else 0
+            self._database.execute("COMMIT")
+        return dropped
 
     def size(self, cid: Cid) -> int:
         """The block's size in bytes. Raises NotFound."""
@@ -143,11 +188,11 @@ class BlockStore:
     def _refer(self, path: Path, leaves: Iterable[Entry]) -> None:
         rows, position = [], 0
         for leaf in leaves:
-            rows.append((str(leaf.cid), str(path), position, leaf.size))
+            rows.append((str(leaf.cid), str(path), position, leaf.size, host.now()))
             position += leaf.size
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("REPLACE INTO reference VALUES (?, ?, ?, ?)", rows)
+            self._database.executemany("REPLACE INTO reference VALUES (?, ?, ?, ?, ?)", rows)
             self._database.execute("COMMIT")
 
     def _path(self, cid: Cid) -> Path:
