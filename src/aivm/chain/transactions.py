@@ -268,12 +268,14 @@ class TransactionSender:
         patience = _Patience(self._policy, first.hash)
         while True:
             try:
-                receipt, used = await self._find(account, versions)
+                receipt, count = await self._find(account, versions)
                 patience.reached()
                 if receipt is not None and await self._is_confirmed(receipt):
                     return receipt
-                patience.check(nonce_lost=receipt is None and used)
+                is_used = count > first.transaction.nonce
+                patience.check(nonce_lost=receipt is None and is_used)
                 if receipt is None and patience.is_stuck():
+                    self._check_gap(account, first, count)
                     await self._raise_fee(account, versions, patience)
             except ChainUnreachable as error:
                 patience.unreachable(error)
@@ -281,8 +283,8 @@ class TransactionSender:
 
     async def _find(
         self, account: Account, versions: list[SignedTransaction]
-    ) -> tuple[Mapping[str, Any] | None, bool]:
-        """The receipt of whichever version was mined, and whether their nonce is used up."""
+    ) -> tuple[Mapping[str, Any] | None, int]:
+        """The receipt of whichever version was mined, and how many nonces are used up."""
         count, *receipts = await self._rpc.batch(
             [
                 ("eth_getTransactionCount", [account.address, "latest"]),
@@ -290,8 +292,20 @@ class TransactionSender:
             ]
         )
         found = [receipt for receipt in receipts if isinstance(receipt, dict)]
-        used = isinstance(count, str) and int(count, 16) > versions[0].transaction.nonce
+        used = int(count, 16) if isinstance(count, str) else 0
         return (found[0] if found else None), used
+
+    def _check_gap(self, account: Account, stuck: SignedTransaction, count: int) -> None:
+        """Raise if a transaction waits behind a nonce that nobody fills: a reorganisation has taken
+        back an older one. Whoever sends again fills it then.
+        """
+        waiting = self._lanes[account.address].in_flight
+        nonce = stuck.transaction.nonce
+        if self._policy.sole_sender and count < nonce and count not in waiting:
+            raise DeadlineExceeded(
+                f"transaction {stuck.hash} waits behind nonce {count}, which is free again after a"
+                " reorganisation; it may still be mined"
+            )
 
     async def _is_confirmed(self, receipt: Mapping[str, Any]) -> bool:
         """Whether enough blocks stand on it. It is looked up again for each poll: blocks can go."""

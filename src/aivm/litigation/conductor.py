@@ -272,7 +272,7 @@ class Conductor:
                 self._say_of(table, "our time is over: the chain takes no more moves of ours")
 
     def _moved(self, table: Table, case: Case, sent: TransactionReceipt, what: str) -> None:
-        table.moved(case.state, sent.block_number)
+        table.moved(case.state, sent.block_number, self._pace)
         self._report(f"{_name(case)}: {what}, block {sent.block_number}, {sent.gas_used:,} gas")
 
     def _failed(self, table: Table, error: Exception) -> None:

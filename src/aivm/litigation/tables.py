@@ -16,6 +16,7 @@ class Pace:
 
     poll_seconds: float = 1.0
     slowest_retry_seconds: float = 30.0
+    lag_seconds: float = 5.0  # for which a node may not show what another one has taken
     warn_below: float = 0.25  # of the time that a side had at its first move
 
 
@@ -29,7 +30,8 @@ class Table:
         self._not_before = 0.0  # on the monotonic clock
         self._last_said = ""
         self._moved_from = b""  # the state from which a move of ours led away, ...
-        self._moved_in = -1  # ... and the block which that is in
+        self._moved_in = -1  # ... the block which that is in, ...
+        self._shown_by = 0.0  # ... and when every node shows it, on the monotonic clock
 
     @property
     def is_busy(self) -> bool:
@@ -40,8 +42,10 @@ class Table:
         """Whether something may be done now that `head` is the newest block."""
         if self.is_busy or host.monotonic() < self._not_before:
             return False
-        # A node may not show yet what another one has taken.
-        return self.case.state.hash != self._moved_from or head > self._moved_in
+        if self.case.state.hash != self._moved_from:
+            return True
+        # The same state again: this node lags behind, or a reorganisation took the move back.
+        return head > self._moved_in or host.monotonic() > self._shown_by
 
     def see(self, case: Case) -> None:
         """The game as it is now: in another state nothing has failed yet."""
@@ -49,10 +53,11 @@ class Table:
             self._failures, self._not_before = 0, 0.0
         self.case = case
 
-    def moved(self, before: State, block: int) -> None:
+    def moved(self, before: State, block: int, pace: Pace) -> None:
         """A move of ours out of that state is in that block."""
         self._failures, self._last_said = 0, ""
         self._moved_from, self._moved_in = before.hash, block
+        self._shown_by = host.monotonic() + pace.lag_seconds
 
     def failed(self, pace: Pace) -> None:
         """The step came to nothing; the next waits longer each time."""

@@ -354,6 +354,25 @@ async def test_a_sole_sender_fills_the_gap_that_a_lost_transaction_leaves(
     assert await deployed.token.balance_of(receiver.address) == 320
 
 
+async def test_a_sole_sender_does_not_wait_behind_what_a_reorganisation_took(
+    deployed: Chain, devchain: DevChain
+) -> None:
+    sender, receiver = devchain.accounts[:2]
+    policy = SendPolicy(
+        slowest_poll_seconds=0.02, stuck_seconds=0.2, deadline_seconds=30, sole_sender=True
+    )
+    async with connected(deployed, policy) as chain:
+        before = await devchain.snapshot()
+        await chain.token.transfer(sender, receiver.address, 1)
+        async with mining_on_demand(devchain):
+            sending = asyncio.create_task(chain.token.transfer(sender, receiver.address, 20))
+            await _prices_in_pool(devchain, sender, wanted=1)
+            await devchain.revert(before)
+            with pytest.raises(DeadlineExceeded, match="free again after a reorganisation"):
+                await sending
+        await chain.token.transfer(sender, receiver.address, 300)
+
+
 async def _pool_holds(devchain: DevChain, sender: Account, count: int) -> None:
     for _ in range(1000):
         tag = await devchain.rpc.call("eth_getTransactionCount", sender.address, "pending")

@@ -92,7 +92,7 @@ async def receipt_about(
 
 
 STAKE = 5_000 * 10**18
-PACE = Pace(poll_seconds=0.05, slowest_retry_seconds=0.5)
+PACE = Pace(poll_seconds=0.05, slowest_retry_seconds=0.5, lag_seconds=0.3)
 
 
 @dataclass
