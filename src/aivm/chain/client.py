@@ -146,6 +146,8 @@ class Chain:
         for intent, answer in zip(intents, await self.rpc.batch(calls), strict=True):
             if isinstance(answer, RpcError):
                 raise refusal(answer, intent.what, known_errors())
+            if not isinstance(answer, str):
+                raise ChainUnreachable(f"{self.rpc.place} answers {intent.what} with nothing")
             results.append(bytes.fromhex(answer[2:]))
         return results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -115,3 +116,14 @@ async def test_an_answer_that_is_not_of_the_contract_is_refused(deployed: Chain)
     (answer,) = await deployed.call_many([Intent("a call of nothing", "0x" + "11" * 20, b"")])
     with pytest.raises(WrongChain, match="are no"):
         deployed.token.abi.decode_result("balanceOf", answer)
+
+
+async def test_a_node_that_answers_a_call_with_nothing_is_out_of_reach(
+    deployed: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(calls: Sequence[object]) -> list[None]:
+        return [None for _ in calls]
+
+    monkeypatch.setattr(deployed.rpc, "batch", nothing)
+    with pytest.raises(ChainUnreachable, match="WINDOW with nothing"):
+        await deployed.dispute.terms()
