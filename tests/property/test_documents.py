@@ -18,16 +18,8 @@ from aivm.commitments import canonical_json, numpy_dtype
 from aivm.commitments.cid import Cid, Codec
 from aivm.errors import AivmError, MalformedPackage
 from aivm.numerics.dtypes import DType
-from aivm.packages.manifest import (
-    ConstantEntry,
-    FileEntry,
-    Interface,
-    Manifest,
-    Port,
-    ProgramEntry,
-    Role,
-    parse_manifest,
-)
+from aivm.packages.entries import ConstantEntry, FileEntry, Interface, Port, ProgramEntry, Role
+from aivm.packages.manifest import Manifest, parse_manifest
 from aivm.packages.safetensors import SafeTensors, write_safetensors
 from aivm.receipts import (
     Domain,
@@ -149,7 +141,7 @@ def some_manifest() -> Manifest:
         numerics=1,
         memory_bytes=9,
         inputs=(Interface("x", DType.F32, ("batch", 2)),),
-        outputs=(Interface("y", DType.F32, (1,)),),
+        outputs=(Interface("x", DType.F32, (1, "two"), "what came in"),),
         entries=(ProgramEntry("main", bytes(32), "main.aivm", (port,), (port,), 3),),
         constants=(ConstantEntry(bytes(32), "weights.safetensors", "w"),),
         files=files,

@@ -48,7 +48,8 @@ def files() -> dict[str, bytes]:
     key = Key()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "linear"
-        info = write_package(root, description, entries, key, [licence])
+        example = {"x": np.array([[1, -2, 0.5]], dtype=np.float32)}
+        info = write_package(root, description, entries, key, [licence], examples=[example])
         found = {
             f"linear/{path.relative_to(root).as_posix()}": path.read_bytes()
             for path in sorted(root.rglob("*"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import Any, NoReturn
+from typing import Any
 
 import rfc8785
 
@@ -19,11 +19,34 @@ from aivm.errors import AivmError
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 _BRACKETS_AND_STRINGS = re.compile(rb'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_MAX_PLACE = 200  # characters
 _MAX_DIGITS = len(str(MAX_INTEGER)) + 1  # with a sign
 
 
 class _Refused(ValueError):
-    """Carries the reason out of the parser's hooks."""
+    """Carries the reason out of the walk, and the keys and indices on the way up from the place."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.steps: list[str | int] = []
+
+    @property
+    def place(self) -> str:
+        """Where it is, as in JSONPath; a long way is cut."""
+        path = "".join(
+            f"[{step}]" if isinstance(step, int) else f".{ascii(step)[1:-1][:40]}"
+            for step in reversed(self.steps)
+        )
+        return f"${path[:_MAX_PLACE]}"
+
+
+class _Wrong:
+    """Stands in a value where the parser met something strict JSON has no place for."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
 
 
 def parse(data: bytes, error: type[AivmError]) -> Any:
@@ -37,9 +60,9 @@ def parse(data: bytes, error: type[AivmError]) -> Any:
             parse_float=_no_float,
             parse_constant=_no_float,
         )
-        _check_strings(value)
+        _check(value)
     except _Refused as refused:
-        raise error(f"not strict JSON: {refused}") from None
+        raise error(f"not strict JSON: {refused}, at {refused.place}") from None
     except ValueError as problem:  # invalid UTF-8 and every syntax error
         raise error(f"not JSON: {problem}") from None
     return value
@@ -90,38 +113,48 @@ def _check_depth(data: bytes) -> None:
             raise _Refused(f"nested more than {MAX_DEPTH} deep")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Wrong:
     keyed: dict[str, Any] = {}
     for key, value in pairs:
         if key in keyed:
-            raise _Refused(f"key {key[:40]!a} is there twice")
+            return _Wrong(f"key {key[:40]!a} is there twice")
         keyed[key] = value
     return keyed
 
 
-def _integer(digits: str) -> int:
+def _integer(digits: str) -> int | _Wrong:
     if len(digits) > _MAX_DIGITS or abs(int(digits)) > MAX_INTEGER:
-        raise _Refused("an integer is outside -(2^53-1)..2^53-1")
+        return _Wrong("an integer is outside -(2^53-1)..2^53-1")
     if digits == "-0":
-        raise _Refused("an integer is minus zero")
+        return _Wrong("an integer is minus zero")
     return int(digits)
 
 
-def _no_float(text: str) -> NoReturn:
-    raise _Refused(f"{text[:40]!a} is not an integer")
+def _no_float(text: str) -> _Wrong:
+    return _Wrong(f"{text[:40]!a} is not an integer")
 
 
-def _check_strings(value: Any) -> None:
+def _check(value: Any) -> None:
     """Every string must be NFC and free of lone surrogates. Parsing has bounded the depth."""
     if isinstance(value, str):
         if not unicodedata.is_normalized("NFC", value):
             raise _Refused(f"string {value[:40]!a} is not in Unicode normal form C")
-        if not value.isascii():
-            value.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, a ValueError
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise _Refused(f"string {value[:40]!a} has half of a surrogate pair")
     elif isinstance(value, list):
-        for item in value:
-            _check_strings(item)
+        for index, item in enumerate(value):
+            _check_at(index, item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check_strings(key)
-            _check_strings(item)
+            _check_at(key, key)
+            _check_at(key, item)
+    elif isinstance(value, _Wrong):
+        raise _Refused(value.reason)
+
+
+def _check_at(step: str | int, value: Any) -> None:
+    try:
+        _check(value)
+    except _Refused as refused:
+        refused.steps.append(step)
+        raise

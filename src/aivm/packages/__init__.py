@@ -1,19 +1,10 @@
 """Packages: what a publisher ships, signed, and verified to the last byte before it is used."""
 
 from aivm.packages.beside import files_beside
-from aivm.packages.derived import compiler_version
-from aivm.packages.manifest import (
-    ConstantEntry,
-    FileEntry,
-    Interface,
-    Manifest,
-    Port,
-    ProgramEntry,
-    Role,
-    manifest_cid,
-    model_id,
-    parse_manifest,
-)
+from aivm.packages.claims import Claims
+from aivm.packages.compiling import compiler_version
+from aivm.packages.entries import ConstantEntry, FileEntry, Interface, Port, ProgramEntry, Role
+from aivm.packages.manifest import Manifest, manifest_cid, model_id, parse_manifest
 from aivm.packages.modules import ModuleEntry
 from aivm.packages.pack import pack_model
 from aivm.packages.package import Package, open_package
@@ -30,6 +21,7 @@ from aivm.packages.writer import (
 )
 
 __all__ = [
+    "Claims",
     "ConstantEntry",
     "Description",
     "ExtraFile",

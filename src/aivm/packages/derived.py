@@ -13,12 +13,8 @@ from __future__ import annotations
 import json
 import logging
 import struct
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Mapping
 from hashlib import sha256
-from importlib.metadata import version
-from importlib.resources import files as resource_files
-from importlib.resources.abc import Traversable
 from typing import BinaryIO
 
 import numpy as np
@@ -29,6 +25,7 @@ from aivm.compiler import CompiledModel
 from aivm.errors import AivmError
 from aivm.isa.program import Constant
 from aivm.isa.records import decode, encode
+from aivm.packages.compiling import compiler_version
 from aivm.packages.package import Package
 
 log = logging.getLogger(__name__)
@@ -37,27 +34,6 @@ Shapes = Mapping[str, tuple[int, ...]]
 MAX_CACHE_BYTES = 2**30
 _LENGTH = struct.Struct("<I")
 _DIGEST_BYTES = 32
-_COMPILER_ROOMS = ("compiler", "commitments", "isa", "numerics")
-
-
-@cache
-def compiler_version() -> str:
-    """What decides which program a model becomes, in 16 hexadecimal digits: our compiler's
-    sources, and the release of onnx, which holds operators' function bodies.
-    """
-    digest = sha256(f"onnx {version('onnx')}\n".encode())
-    for room in _COMPILER_ROOMS:
-        for name, content in _sources(resource_files(f"aivm.{room}"), room):
-            digest.update(f"{name} {sha256(content).hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
-    for item in sorted(folder.iterdir(), key=lambda item: item.name):
-        if item.is_dir():
-            yield from _sources(item, f"{name}/{item.name}")
-        elif item.name.endswith(".py"):
-            yield f"{name}/{item.name}", item.read_bytes()
 
 
 class DerivedPrograms:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -19,6 +20,13 @@ from aivm.errors import BadInput, MalformedBlock, NotFound, TamperedContent
 _THREADS = min(8, os.cpu_count() or 1)
 _CHUNKS_PER_TASK = 8
 MAX_DEPTH = 16
+
+
+class Chunking(StrEnum):
+    """Where a file is cut into chunks."""
+
+    UNIXFS = "unixfs-v1-2025"
+    TENSORS = "tensors-v1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files as resource_files
@@ -20,98 +18,43 @@ from typing import Any
 from aivm.commitments import canonical_json
 from aivm.commitments.cid import Cid, Codec
 from aivm.errors import MalformedAddress, MalformedPackage, NotFound, TooLarge
-from aivm.isa.instructions import TensorType
-from aivm.numerics.dtypes import DType
-from aivm.packages.modules import ModuleEntry, check_modules, module_from_document
-from aivm.packages.paths import check_paths, check_unique
-from aivm.packages.session import (
-    SessionEntry,
-    check_session,
-    session_from_document,
-    session_to_document,
+from aivm.packages.claims import NO_CLAIMS, Claims, claims_from_document, claims_to_document
+from aivm.packages.entries import (
+    ConstantEntry,
+    ExampleEntry,
+    FileEntry,
+    Interface,
+    ProgramEntry,
+    Role,
+    bytes32,
+    entry_from_document,
+    entry_to_document,
+    example_from_document,
+    example_to_document,
+    file_from_document,
+    file_to_document,
+    interface_from_document,
+    interface_to_document,
 )
+from aivm.packages.modules import ModuleEntry, module_from_document
+from aivm.packages.references import check_references
+from aivm.packages.session import SessionEntry, session_from_document, session_to_document
 from aivm.receipts.addresses import checked_address
 
 SCHEMA = "aivm.manifest.v1"
 MAX_MANIFEST_BYTES = 256 * 1024
 _MAX_REASON = 300  # characters
-
-Dimension = int | str
-"""A size, or the name of one that differs between entries."""
-
-
-class Role(StrEnum):
-    """What a file of a package is for."""
-
-    PROGRAM = "program"
-    WEIGHTS = "weights"
-    TOKENIZER = "tokenizer"
-    MODULE = "module"
-    LICENSE = "license"
-    CARD = "card"
-    SOURCE = "source"
-    REPORT = "report"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """An input or output of one program: its shape is fixed."""
-
-    name: str
-    dtype: DType
-    shape: tuple[int, ...]
-
-    @property
-    def type(self) -> TensorType:
-        return TensorType(self.dtype, self.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """An input or output of the model, before its shape is fixed."""
-
-    name: str
-    dtype: DType
-    shape: tuple[Dimension, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramEntry:
-    """One program of the package, for one set of input shapes; `program` is its root."""
-
-    name: str
-    program: bytes
-    path: str
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-    gas_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConstantEntry:
-    """Where the constant with tensor root `root` is stored: a tensor of a safetensors file."""
-
-    root: bytes
-    file: str
-    tensor: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """One file of the package: size in bytes, SHA-256 of its content, and its CID."""
-
-    path: str
-    size: int
-    sha256: bytes
-    cid: Cid
-    role: Role
+# Fields of several lines; all others have one.
+_TEXTS = frozenset(
+    {"description", "meaning", "statement", "note", "ethics"}
+    | {"intended_use", "out_of_scope", "limitations"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a package says about itself. Bytes, digests and programs are checked when the package is
-    opened; description, task and licence are the publisher's word.
+    opened; description, task, licence and `claims` are the publisher's word.
     """
 
     name: str
@@ -131,12 +74,19 @@ class Manifest:
     session: SessionEntry | None = None
     supersedes: bytes | None = None
     modules: tuple[ModuleEntry, ...] = ()
+    compiler: str | None = None
+    examples: tuple[ExampleEntry, ...] = ()
+    claims: Claims = NO_CLAIMS
 
     def to_json(self) -> bytes:
         """The canonical bytes. Raises MalformedPackage or TooLarge if nobody could read them."""
         data = canonical_json.dumps(_to_document(self), MalformedPackage)
         parse_manifest(data)
         return data
+
+    def paths(self, role: Role) -> list[str]:
+        """The files of a role, in order."""
+        return [file.path for file in self.files if file.role is role]
 
     def entry(self, name: str) -> ProgramEntry:
         """The program of that name. Raises NotFound."""
@@ -166,9 +116,9 @@ def parse_manifest(data: bytes) -> Manifest:
     _check_text(document)
     try:
         manifest = _from_document(document)
+        check_references(manifest)
     except MalformedAddress as problem:
         raise MalformedPackage(f"manifest: {problem.message}") from None
-    _check_references(manifest)
     return manifest
 
 
@@ -198,7 +148,7 @@ def _check_schema(document: Any) -> None:
 def _check_text(document: dict[str, Any]) -> None:
     """No control characters; the schema's `$` alone would let a final line break pass."""
     for key, text in _strings("", document):
-        allowed = "\n" if key == "description" else ""
+        allowed = "\n" if key in _TEXTS else ""
         if any(ord(character) < 0x20 and character not in allowed for character in text):
             raise MalformedPackage(f"manifest: {key} {text[:80]!a} has control characters")
 
@@ -214,34 +164,9 @@ def _strings(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _strings(name, item)
 
 
-def _check_references(manifest: Manifest) -> None:
-    check_paths(file.path for file in manifest.files)
-    roles = {file.path: file.role for file in manifest.files}
-    check_unique("entry name", (entry.name for entry in manifest.entries))
-    check_unique("program", (entry.program.hex() for entry in manifest.entries))
-    check_unique("constant", (constant.root.hex() for constant in manifest.constants))
-    for entry in manifest.entries:
-        if roles.get(entry.path) is not Role.PROGRAM:
-            raise MalformedPackage(f"entry {entry.name}: {entry.path!a} is no program file")
-        check_unique(f"input name of {entry.name}", (port.name for port in entry.inputs))
-        check_unique(f"output name of {entry.name}", (port.name for port in entry.outputs))
-    for constant in manifest.constants:
-        if roles.get(constant.file) is not Role.WEIGHTS:
-            raise MalformedPackage(f"constant: {constant.file!a} is no weights file")
-    check_modules(manifest.modules, {file.path: file.sha256 for file in manifest.files})
-    for module in manifest.modules:
-        if roles[module.path] is not Role.MODULE:
-            raise MalformedPackage(f"module {module.name}: {module.path!a} is no module file")
-    if manifest.session is not None:
-        check_session(manifest.session, manifest.entries)
-    try:
-        datetime.strptime(manifest.created, "%Y-%m-%dT%H:%M:%S%z")
-    except ValueError:
-        raise MalformedPackage(f"created: {manifest.created} is no date") from None
-
-
 def _from_document(document: dict[str, Any]) -> Manifest:
     session, supersedes = document.get("session"), document.get("supersedes")
+    claims = claims_from_document(Claims, document.get("claims", {}))
     publisher = checked_address(document["publisher"])
     if publisher != document["publisher"]:
         raise MalformedPackage("publisher is not in its EIP-55 spelling")
@@ -255,46 +180,30 @@ def _from_document(document: dict[str, Any]) -> Manifest:
         created=document["created"],
         numerics=document["runtime"]["numerics"],
         memory_bytes=document["runtime"]["memory_bytes"],
-        inputs=tuple(Interface(*_tensor(item)) for item in document["inputs"]),
-        outputs=tuple(Interface(*_tensor(item)) for item in document["outputs"]),
-        entries=tuple(_entry(item) for item in document["entries"]),
+        inputs=tuple(interface_from_document(item) for item in document["inputs"]),
+        outputs=tuple(interface_from_document(item) for item in document["outputs"]),
+        entries=tuple(entry_from_document(item) for item in document["entries"]),
         constants=tuple(
-            ConstantEntry(_bytes32(item["root"]), item["file"], item["tensor"])
+            ConstantEntry(bytes32(item["root"]), item["file"], item["tensor"])
             for item in document["constants"]
         ),
-        files=tuple(_file(item) for item in document["files"]),
+        files=tuple(file_from_document(item) for item in document["files"]),
         session=None if session is None else session_from_document(session),
-        supersedes=None if supersedes is None else _bytes32(supersedes),
+        supersedes=None if supersedes is None else bytes32(supersedes),
         modules=tuple(module_from_document(item) for item in document.get("modules", ())),
+        compiler=document["runtime"].get("compiler"),
+        examples=tuple(example_from_document(item) for item in document.get("examples", ())),
+        claims=claims,
     )
-
-
-def _entry(item: dict[str, Any]) -> ProgramEntry:
-    return ProgramEntry(
-        name=item["name"],
-        program=_bytes32(item["program"]),
-        path=item["path"],
-        inputs=tuple(Port(*_tensor(port)) for port in item["inputs"]),
-        outputs=tuple(Port(*_tensor(port)) for port in item["outputs"]),
-        gas_units=item["gas_units"],
-    )
-
-
-def _tensor(item: dict[str, Any]) -> tuple[str, DType, tuple[Any, ...]]:
-    return item["name"], DType[item["dtype"].upper()], tuple(item["shape"])
-
-
-def _file(item: dict[str, Any]) -> FileEntry:
-    digest = bytes.fromhex(item["sha256"])
-    cid = Cid.parse(item["cid"])
-    return FileEntry(item["path"], item["size"], digest, cid, Role(item["role"]))
-
-
-def _bytes32(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
 
 
 def _to_document(manifest: Manifest) -> dict[str, Any]:
+    runtime: dict[str, Any] = {
+        "numerics": manifest.numerics,
+        "memory_bytes": manifest.memory_bytes,
+    }
+    if manifest.compiler is not None:
+        runtime["compiler"] = manifest.compiler
     document = {
         "schema": SCHEMA,
         "name": manifest.name,
@@ -304,15 +213,15 @@ def _to_document(manifest: Manifest) -> dict[str, Any]:
         "description": manifest.description,
         "task": manifest.task,
         "created": manifest.created,
-        "runtime": {"numerics": manifest.numerics, "memory_bytes": manifest.memory_bytes},
-        "inputs": [_tensor_document(tensor) for tensor in manifest.inputs],
-        "outputs": [_tensor_document(tensor) for tensor in manifest.outputs],
-        "entries": [_entry_document(entry) for entry in manifest.entries],
+        "runtime": runtime,
+        "inputs": [interface_to_document(tensor) for tensor in manifest.inputs],
+        "outputs": [interface_to_document(tensor) for tensor in manifest.outputs],
+        "entries": [entry_to_document(entry) for entry in manifest.entries],
         "constants": [
             {"root": f"0x{constant.root.hex()}", "file": constant.file, "tensor": constant.tensor}
             for constant in manifest.constants
         ],
-        "files": [_file_document(file) for file in manifest.files],
+        "files": [file_to_document(file) for file in manifest.files],
     }
     if manifest.modules:
         document["modules"] = [module.to_document() for module in manifest.modules]
@@ -320,29 +229,8 @@ def _to_document(manifest: Manifest) -> dict[str, Any]:
         document["session"] = session_to_document(manifest.session)
     if manifest.supersedes is not None:
         document["supersedes"] = f"0x{manifest.supersedes.hex()}"
+    if manifest.examples:
+        document["examples"] = [example_to_document(example) for example in manifest.examples]
+    if claims := claims_to_document(manifest.claims):
+        document["claims"] = claims
     return document
-
-
-def _entry_document(entry: ProgramEntry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "program": f"0x{entry.program.hex()}",
-        "path": entry.path,
-        "inputs": [_tensor_document(port) for port in entry.inputs],
-        "outputs": [_tensor_document(port) for port in entry.outputs],
-        "gas_units": entry.gas_units,
-    }
-
-
-def _tensor_document(tensor: Port | Interface) -> dict[str, Any]:
-    return {"name": tensor.name, "dtype": tensor.dtype.name.lower(), "shape": list(tensor.shape)}
-
-
-def _file_document(file: FileEntry) -> dict[str, Any]:
-    return {
-        "path": file.path,
-        "size": file.size,
-        "sha256": file.sha256.hex(),
-        "cid": str(file.cid),
-        "role": file.role.value,
-    }

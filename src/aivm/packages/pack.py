@@ -20,7 +20,9 @@ from aivm.compiler import (
 )
 from aivm.errors import BadInput
 from aivm.isa.instructions import TensorType
-from aivm.packages.manifest import Dimension, Interface
+from aivm.packages.claims import NO_CLAIMS, Claims
+from aivm.packages.compiling import compiler_version
+from aivm.packages.entries import Dimension, Interface
 from aivm.packages.writer import Description, ExtraFile, ModuleSource, PackageInfo, write_package
 from aivm.receipts import Signer
 
@@ -47,21 +49,24 @@ def pack_model(
     extra_files: Sequence[ExtraFile] = (),
     modules: Sequence[ModuleSource] = (),
     with_source: bool = True,
+    examples: Sequence[Mapping[str, Array]] = (),
+    claims: Claims = NO_CLAIMS,
+    meanings: Mapping[str, str] = MappingProxyType({}),
 ) -> PackageInfo:
     """Compiles `model` for each set of input shapes and writes the package.
 
     The package carries the model itself, from which programs for other shapes can be derived,
     unless `with_source` is false: then it runs the listed shapes only. `shapes` may be one empty
-    mapping where the model fixes every shape. `bindings` fixes inputs to constants. Raises what
-    `compile_model` and `write_package` raise, and BadInput for two sets of shapes that give the
-    same entry.
+    mapping where the model fixes every shape. `bindings` fixes inputs to constants, `meanings` says
+    what inputs and outputs are, by name. Raises what `compile_model` and `write_package` raise, and
+    BadInput for two sets of shapes that give the same entry and for a meaning of nothing.
     """
     checked = load_model(model)
     compiled = [compile_model(checked, chosen, bindings=bindings) for chosen in shapes]
     entries = dict(zip(_entry_names(compiled), compiled, strict=True))
     if not entries or len(entries) != len(compiled):
         raise BadInput("each set of input shapes must be given once, and at least one of them")
-    inputs, outputs = interfaces_of(inspect_model(checked), compiled[0])
+    inputs, outputs = interfaces_of(inspect_model(checked), compiled[0], meanings)
     about = Description(
         name=name,
         version=version,
@@ -72,21 +77,34 @@ def pack_model(
         description=description,
         task=task,
         supersedes=supersedes,
+        compiler=compiler_version(),
+        claims=claims,
     )
     source = detach(checked, bindings) if with_source else None
-    return write_package(out_dir, about, entries, signer, extra_files, modules, source)
+    return write_package(out_dir, about, entries, signer, extra_files, modules, source, examples)
 
 
 def interfaces_of(
-    interface: ModelInterface, compiled: CompiledModel
+    interface: ModelInterface,
+    compiled: CompiledModel,
+    meanings: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[tuple[Interface, ...], tuple[Interface, ...]]:
-    """Inputs and outputs as the model describes them; what it leaves open, `compiled` gives."""
+    """Inputs and outputs as the model describes them; what it leaves open, `compiled` gives.
+
+    Raises BadInput for a meaning of something that is neither an input nor an output.
+    """
     program = compiled.program
     types = program.value_types
     taken = dict(zip(compiled.input_names, program.inputs, strict=True))
     results = (types[value] for value in program.outputs)
     given = dict(zip(compiled.output_names, results, strict=True))
-    return _interfaces(interface.inputs, taken), _interfaces(interface.outputs, given)
+    if unknown := sorted(meanings.keys() - taken.keys() - given.keys()):
+        known = ", ".join([*taken, *given])
+        raise BadInput(f"there is no input or output {unknown[0]!a}", hint=f"There are: {known}.")
+    return (
+        _interfaces(interface.inputs, taken, meanings),
+        _interfaces(interface.outputs, given, meanings),
+    )
 
 
 def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
@@ -100,7 +118,9 @@ def _entry_names(compiled: Sequence[CompiledModel]) -> Iterator[str]:
 
 
 def _interfaces(
-    tensors: Sequence[TensorInterface], types: Mapping[str, TensorType]
+    tensors: Sequence[TensorInterface],
+    types: Mapping[str, TensorType],
+    meanings: Mapping[str, str],
 ) -> tuple[Interface, ...]:
     described = []
     for tensor in tensors:
@@ -109,7 +129,8 @@ def _interfaces(
             continue
         shape = (None,) * len(type_.shape) if tensor.shape is None else tensor.shape
         named = tuple(_dimension(tensor.name, axis, size) for axis, size in enumerate(shape))
-        described.append(Interface(tensor.name, type_.dtype, named))
+        meaning = meanings.get(tensor.name, "")
+        described.append(Interface(tensor.name, type_.dtype, named, meaning))
     return tuple(described)
 
 

@@ -4,15 +4,18 @@
     manifest.sig.json    its DSSE envelope
     ...                  the files that the manifest lists, and nothing else
 
-In order: model id, signature, list of files, each file's size, SHA-256 and CID, each program's
-records and root, each constant's tensor root. A package that lies is refused as a whole.
+    model.sig            perhaps: an OpenSSF model signature over the same files
+
+In order: model id, signature, list of files, each file's size, SHA-256, CID and kind, each
+program's records and root, each constant's tensor root. A package that lies is refused as a whole.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -33,18 +36,13 @@ from aivm.isa.records import decode
 from aivm.modules import Module, Tensor
 from aivm.modules.wasi import App
 from aivm.packages import files
+from aivm.packages.contents import check_content
+from aivm.packages.entries import FileEntry, Port, ProgramEntry
 from aivm.packages.envelope import MAX_ENVELOPE_BYTES, verify_envelope
-from aivm.packages.manifest import (
-    MAX_MANIFEST_BYTES,
-    FileEntry,
-    Manifest,
-    Port,
-    ProgramEntry,
-    model_id,
-    parse_manifest,
-)
+from aivm.packages.manifest import MAX_MANIFEST_BYTES, Manifest, model_id, parse_manifest
 from aivm.packages.modules import LoadedApp, LoadedModule, ModuleEntry, load_code
-from aivm.packages.paths import MANIFEST, SIGNATURE
+from aivm.packages.paths import MANIFEST, MODEL_SIGNATURE, SIGNATURE
+from aivm.packages.resources import memory_bytes
 from aivm.packages.safetensors import SafeTensors
 from aivm.receipts import StageRole
 
@@ -141,13 +139,29 @@ class Package:
         raise NotFound(f"package {self.manifest.name} has no file {path!a}")
 
 
-def open_package(directory: Path, expected_model_id: bytes | None = None) -> Package:
+class Stage(StrEnum):
+    """What opening a package checks, in this order."""
+
+    MANIFEST = "manifest"
+    SIGNATURES = "signatures"
+    FILES = "files"
+    PROGRAMS = "programs"
+    CONSTANTS = "constants"
+
+
+def open_package(
+    directory: Path,
+    expected_model_id: bytes | None = None,
+    *,
+    entering: Callable[[Stage], None] = lambda _stage: None,
+) -> Package:
     """Verifies the package in `directory` and opens it.
 
     With `expected_model_id` it must be exactly that model; without, it is whatever its publisher
-    signed. Raises NotFound, TamperedContent, BadSignature, MalformedPackage, MalformedProgram,
-    TooLarge.
+    signed. `entering` is told of every stage that begins. Raises NotFound, TamperedContent,
+    BadSignature, MalformedPackage, MalformedProgram, TooLarge.
     """
+    entering(Stage.MANIFEST)
     manifest_bytes = _read_small(directory, MANIFEST, MAX_MANIFEST_BYTES)
     model = model_id(manifest_bytes)
     if expected_model_id is not None and model != expected_model_id:
@@ -155,13 +169,18 @@ def open_package(directory: Path, expected_model_id: bytes | None = None) -> Pac
             f"{directory / MANIFEST} is model {model.hex()}, not {expected_model_id.hex()}"
         )
     manifest = parse_manifest(manifest_bytes)
+    entering(Stage.SIGNATURES)
     envelope = _read_small(directory, SIGNATURE, MAX_ENVELOPE_BYTES)
     if manifest.publisher not in verify_envelope(envelope, manifest_bytes):
         raise BadSignature(f"the manifest is not signed by its publisher {manifest.publisher}")
+    entering(Stage.FILES)
     _check_listing(directory, manifest)
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(lambda entry: _check_file(directory, entry), manifest.files))
+    entering(Stage.PROGRAMS)
     programs = {entry.name: _load_program(directory, entry) for entry in manifest.entries}
+    _check_memory(manifest, programs)
+    entering(Stage.CONSTANTS)
     constants = _load_constants(directory, manifest, programs)
     return Package(directory, manifest, model, programs, constants)
 
@@ -191,7 +210,7 @@ def _check_listing(directory: Path, manifest: Manifest) -> None:
         raise MalformedPackage(f"package: {problem.message}") from None
     for path in sorted(listed - found):
         raise MalformedPackage(f"the package lacks its file {path!a}")
-    for path in sorted(found - listed):
+    for path in sorted(found - listed - {MODEL_SIGNATURE}):
         raise MalformedPackage(
             f"the package has a file {path!a} that its manifest does not list",
             hint="Delete it, or pack the model again with it.",
@@ -218,6 +237,7 @@ def _check_file(directory: Path, entry: FileEntry) -> None:
             raise TamperedContent(f"{entry.path} does not hash to the manifest's SHA-256")
     if files.file_dag(path, threads=1).entry.cid != entry.cid:
         raise TamperedContent(f"{entry.path} does not hash to the manifest's CID {entry.cid}")
+    check_content(path, entry)
 
 
 def _load_program(directory: Path, entry: ProgramEntry) -> Program:
@@ -235,6 +255,14 @@ def _load_program(directory: Path, entry: ProgramEntry) -> Program:
     if gas_units(program) != entry.gas_units:
         raise MalformedPackage(f"entry {entry.name}: gas is {gas_units(program)}")
     return program
+
+
+def _check_memory(manifest: Manifest, programs: Mapping[str, Program]) -> None:
+    needed = max(map(memory_bytes, programs.values()))
+    if manifest.memory_bytes != needed:
+        raise MalformedPackage(
+            f"the programs need {needed} bytes of memory, the manifest says {manifest.memory_bytes}"
+        )
 
 
 def _port_types(ports: tuple[Port, ...]) -> tuple[TensorType, ...]:

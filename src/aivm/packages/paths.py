@@ -9,6 +9,7 @@ from aivm.errors import MalformedPackage
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig.json"
+MODEL_SIGNATURE = "model.sig"
 _MAX_SEGMENT_BYTES = 255
 # What Windows or a shell would read as something else than a name.
 _UNPORTABLE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]|[. ]$')
@@ -34,7 +35,7 @@ def check_paths(paths: Iterable[str]) -> None:
     if listed != sorted(listed):
         raise MalformedPackage("the files of a manifest are not sorted by path")
     folded = [path.casefold() for path in listed]
-    taken = {MANIFEST, SIGNATURE}
+    taken = {MANIFEST, SIGNATURE, MODEL_SIGNATURE}
     for path in folded:
         if path in taken:
             raise MalformedPackage(f"path {path!a} occurs twice, or only its letter case differs")

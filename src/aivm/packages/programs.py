@@ -24,7 +24,7 @@ from aivm.isa.instructions import TensorType
 from aivm.isa.program import Program
 from aivm.packages.beside import files_beside
 from aivm.packages.derived import DerivedPrograms
-from aivm.packages.manifest import ProgramEntry, Role
+from aivm.packages.entries import ProgramEntry, Role
 from aivm.packages.package import Package
 
 Shapes = Mapping[str, tuple[int, ...]]

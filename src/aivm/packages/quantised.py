@@ -22,7 +22,7 @@ from aivm.isa.gas import gas_units
 from aivm.isa.instructions import Cast, Gather, Move
 from aivm.isa.program import Program
 from aivm.numerics.dtypes import DType
-from aivm.packages.manifest import Role
+from aivm.packages.entries import Role
 from aivm.packages.writer import ExtraFile
 
 REPORT = "quantization.json"

@@ -16,7 +16,7 @@ from aivm.isa.instructions import TensorType
 from aivm.numerics.dtypes import DType
 
 if TYPE_CHECKING:
-    from aivm.packages.manifest import Port, ProgramEntry
+    from aivm.packages.entries import Port, ProgramEntry
 
 # What every sampler takes after the logits, and gives: `aivm.sessions.sampler`.
 SAMPLER_INPUTS = (

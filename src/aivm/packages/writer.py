@@ -14,7 +14,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from aivm import host
-from aivm.commitments import program_root_of_records
+from aivm.commitments import Array, program_root_of_records
 from aivm.commitments.cid import Cid
 from aivm.compiler import CompiledModel, Detached
 from aivm.errors import BadInput, MalformedPackage
@@ -23,18 +23,11 @@ from aivm.isa.program import NUMERICS_VERSION
 from aivm.isa.records import encode
 from aivm.modules import DEFAULT_LIMITS, Limits, shipped
 from aivm.packages import files
+from aivm.packages.claims import NO_CLAIMS, Claims
+from aivm.packages.entries import ConstantEntry, FileEntry, Interface, Port, ProgramEntry, Role
 from aivm.packages.envelope import sign_manifest
-from aivm.packages.manifest import (
-    ConstantEntry,
-    FileEntry,
-    Interface,
-    Manifest,
-    Port,
-    ProgramEntry,
-    Role,
-    manifest_cid,
-    model_id,
-)
+from aivm.packages.examples import write_examples
+from aivm.packages.manifest import Manifest, manifest_cid, model_id
 from aivm.packages.modules import TEXT, ModuleEntry, load_code
 from aivm.packages.package import open_package
 from aivm.packages.paths import MANIFEST, SIGNATURE, check_path
@@ -59,6 +52,8 @@ class Description:
     task: str = ""
     session: SessionEntry | None = None
     supersedes: bytes | None = None
+    compiler: str | None = None
+    claims: Claims = NO_CLAIMS
 
 
 @dataclass(frozen=True)
@@ -116,10 +111,12 @@ def write_package(
     extra_files: Sequence[ExtraFile] = (),
     modules: Sequence[ModuleSource] = (),
     source: Detached | None = None,
+    examples: Sequence[Mapping[str, Array]] = (),
 ) -> PackageInfo:
     """Writes, signs and verifies a package; `entries` are the compiled programs by entry name.
 
     With `source`, the model that they were compiled from, readers can derive further programs.
+    `examples` are inputs by name, in the shapes of an entry; what it makes of them is stated.
     `out_dir` must not exist or be empty. The same arguments give the same bytes. Raises BadInput,
     MalformedPackage, MalformedModule, TooLarge; then nothing is left behind.
     """
@@ -131,7 +128,7 @@ def write_package(
     building.mkdir()
     try:
         manifest = _write_files(
-            building, description, entries, signer.address, extra_files, modules, source
+            building, description, entries, signer.address, extra_files, modules, source, examples
         )
         data = manifest.to_json()
         (building / MANIFEST).write_bytes(data)
@@ -160,6 +157,7 @@ def _write_files(
     extra_files: Sequence[ExtraFile],
     modules: Sequence[ModuleSource],
     source: Detached | None,
+    examples: Sequence[Mapping[str, Array]],
 ) -> Manifest:
     entries = tuple(_write_program(root, name, model) for name, model in compiled.items())
     roles = {entry.path: Role.PROGRAM for entry in entries}
@@ -178,6 +176,8 @@ def _write_files(
         roles[extra.path] = extra.role
     listed = tuple(_write_module(root, module) for module in modules)
     roles |= dict.fromkeys((module.path for module in listed), Role.MODULE)
+    runs = write_examples(root, compiled, examples)
+    roles |= dict.fromkeys((run.inputs for run in runs), Role.EXAMPLE)
     return Manifest(
         name=description.name,
         version=description.version,
@@ -196,6 +196,9 @@ def _write_files(
         session=description.session,
         supersedes=description.supersedes,
         modules=listed,
+        compiler=description.compiler,
+        examples=runs,
+        claims=description.claims,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from onnx import ModelProto
 
@@ -21,8 +22,10 @@ from aivm.packages import (
     ModuleSource,
     PackageInfo,
     SessionEntry,
+    compiler_version,
     write_package,
 )
+from aivm.packages.claims import NO_CLAIMS, Claims
 from aivm.packages.pack import Shapes, interfaces_of
 from aivm.receipts import Signer
 from aivm.sessions.ports import Ports, find_ports
@@ -66,6 +69,9 @@ def pack_session(
     supersedes: bytes | None = None,
     extra_files: Sequence[ExtraFile] = (),
     modules: Sequence[ModuleSource] = (),
+    examples: Sequence[Mapping[str, Array]] = (),
+    claims: Claims = NO_CLAIMS,
+    meanings: Mapping[str, str] = MappingProxyType({}),
 ) -> PackageInfo:
     """Compiles step, blocks and sampler, and writes the package; the rest as in `pack_model`.
 
@@ -77,7 +83,7 @@ def pack_session(
     ports = _ports(interface, plan)
     _check_plan(plan, ports)
     entries = _entries(checked, interface, ports, plan)
-    inputs, outputs = interfaces_of(interface, entries[STEP])
+    inputs, outputs = interfaces_of(interface, entries[STEP], meanings)
     about = Description(
         name=name,
         version=version,
@@ -89,8 +95,10 @@ def pack_session(
         task=task,
         session=_session(ports, plan),
         supersedes=supersedes,
+        compiler=compiler_version(),
+        claims=claims,
     )
-    return write_package(out_dir, about, entries, signer, extra_files, modules)
+    return write_package(out_dir, about, entries, signer, extra_files, modules, examples=examples)
 
 
 def step_shapes(model: Model, plan: SessionPlan) -> Shapes:

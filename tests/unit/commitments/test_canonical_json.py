@@ -45,6 +45,22 @@ def test_ambiguous_or_broken_json_is_refused(text: bytes, reason: str) -> None:
         canonical_json.parse(text, MalformedPackage)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (b"1.5", r"\$"),
+        (b'{"a":[0,{"b":NaN}]}', r"\$.a\[1\].b"),
+        (b'{"a":[9007199254740992]}', r"\$.a\[0\]"),
+        (b'[{"a":1,"a":2}]', r"\$\[0\]"),
+        ('{"a":{"e\u0301":1}}'.encode(), r"\$.a.e\\u0301"),
+        (b'[["\\ud800"]]', r"\$\[0\]\[0\]"),
+    ],
+)
+def test_a_refusal_names_the_place(text: bytes, place: str) -> None:
+    with pytest.raises(MalformedPackage, match=f"at {place}$"):
+        canonical_json.parse(text, MalformedPackage)
+
+
 def test_plain_values_are_read() -> None:
     text = '{"a":[1,-5,null,true,"é"],"b":9007199254740991}'.encode()
     assert canonical_json.parse_canonical(text, MalformedPackage) == {

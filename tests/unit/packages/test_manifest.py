@@ -141,12 +141,50 @@ def set_at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("files.0.cid", "bafkqaaa"),
         ("files.0.cid", "bafkrei" + "a" * 51 + "b"),
         ("files.0.role", "pickle"),
+        ("files.0.role", "program"),
+        ("files.0.chunking", "rabin"),
+        ("runtime.compiler", "mine"),
+        ("inputs.0.name", "z"),
+        ("inputs.0.shape", ["rows", 4]),
+        ("outputs.0.dtype", "f16"),
+        ("outputs.0.shape", ["rows"]),
+        ("inputs.0.meaning", ""),
+        ("inputs.0.meaning", 1),
+        ("examples", []),
+        ("examples", [{"entry": "1x3", "inputs": "empty", "outputs": ["0x" + "00" * 32]}]),
+        ("claims", {}),
+        ("claims", {"rating": "5"}),
+        ("claims", {"parameters": "many"}),
+        ("claims", {"parameters": 0}),
+        ("claims", {"metrics": [{"kind": "evaluation", "name": "a", "value": 1}]}),
+        ("claims", {"metrics": [{"kind": "evaluation", "name": "a", "value": "1e3"}]}),
+        ("claims", {"metrics": [{"kind": "evaluation", "name": "a", "value": "01"}]}),
+        ("claims", {"metrics": [{"kind": "speed", "name": "a", "value": "1"}]}),
+        (
+            "claims",
+            {"metrics": [{"kind": "safety", "name": "a", "value": "1", "report": "empty"}]},
+        ),
+        ("claims", {"quantization": {"scheme": "int8", "report": "nowhere"}}),
+        ("claims", {"base_models": [{"relation": "merge"}]}),
+        ("claims", {"base_models": [{"relation": "theft", "name": "a"}]}),
+        ("claims", {"base_models": [{"relation": "merge", "manifest": "bafkqaaa"}]}),
+        ("claims", {"base_models": [{"relation": "merge", "manifest": "bafkrei" + "7" * 52}]}),
+        ("claims", {"dependencies": [{"name": "a"}]}),
+        ("claims", {"homepage": "javascript:alert(1)"}),
+        ("claims", {"homepage": "https://a b"}),
+        ("claims", {"training": {}}),
+        ("claims", {"training": {"datasets": [{"name": "a", "sha256": "00"}]}}),
+        ("claims", {"gpu": {}}),
+        ("claims", {"card": {"intended_use": ""}}),
+        ("claims", {"languages": ["English!"]}),
+        ("claims", {"tags": ["a", "a"]}),
+        ("claims", {"authors": ["line\nbreak"]}),
         ("supersedes", "0x12"),
     ],
 )
 def test_a_value_out_of_form_is_refused(document: dict[str, Any], path: str, value: Any) -> None:
     set_at(path, value)(document)
-    refused(document, "manifest|publisher|path|entry|constant|created")
+    refused(document, "manifest|publisher|path|entry|constant|created|example|claims|role|CID")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +246,7 @@ def test_the_published_schema_is_valid_and_strict() -> None:
                 collect(child)
 
     collect(schema)
-    assert len(objects) == 10
+    assert len(objects) == 20
     assert all(node["additionalProperties"] is False for node in objects)
 
 

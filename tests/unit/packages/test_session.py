@@ -60,8 +60,14 @@ def sampler() -> CompiledModel:
 
 @pytest.fixture
 def written(tmp_path: Path, publisher: Any) -> Path:
-    interface = (Interface("tokens", DType.I64, (1, "S")),)
-    about = Description("demo/s", "1.0.0", "MIT", interface, interface, created=0, session=SESSION)
+    state = (1, 1, 4)
+    inputs = (
+        Interface("tokens", DType.I64, (1, "S")),
+        Interface("position", DType.I64, ()),
+        Interface("h", DType.F32, state),
+    )
+    outputs = (Interface("logits", DType.F32, state), Interface("h_next", DType.F32, state))
+    about = Description("demo/s", "1.0.0", "MIT", inputs, outputs, created=0, session=SESSION)
     entries = {"step": run_program(1), "block": run_program(5), "sampler": sampler()}
     write_package(tmp_path / "package", about, entries, publisher)
     return tmp_path / "package"
@@ -79,8 +85,8 @@ def test_round_trip(written: Path) -> None:
 
 
 def test_what_is_none_is_left_out(document: dict[str, Any]) -> None:
-    for entry in document["entries"][:2]:
-        del entry["inputs"][1]
+    for described in (*document["entries"][:2], document):
+        del described["inputs"][1]
     del document["session"]["position"], document["session"]["capacity"]
     session = parse_manifest(rfc8785.dumps(document)).session
     assert session is not None and session.position is None and session.capacity is None
