@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {IAIVMToken} from "./interfaces/IAIVMToken.sol";
@@ -15,16 +14,29 @@ import {Narrowing} from "./libraries/Narrowing.sol";
 import {Openings} from "./libraries/Openings.sol";
 import {PackedGame} from "./libraries/PackedGame.sol";
 import {Sentence} from "./libraries/Sentence.sol";
-import {ElementPick, Evidence, GameState, OpenedRecord, OutputProof, PackedState, Phase} from "./types/Game.sol";
+import {TensorRoot} from "./libraries/TensorRoot.sol";
+import {TensorType} from "./types/Claim.sol";
+import {
+    ElementPick,
+    Evidence,
+    OpenedRecord,
+    OutputProof,
+    PackedState,
+    Phase,
+    ShownType,
+    StepPick,
+    Verdict,
+    Work
+} from "./types/Game.sol";
 import {Receipt} from "./types/Receipt.sol";
 
 /// @title DisputeGame
 /// @dev Every move is: `_enter` (state, phase, clock, sender), a rule, and `_leave`, `_convict` or `_acquit`. Time and
-/// money are this contract's affair; whether a proof holds, and the rules of the last rounds, are the referee's.
-contract DisputeGame is IDisputeGame, ReentrancyGuard {
+/// money are this contract's affair; whether a proof holds, and the rules of the chain, are the referee's. No lock
+/// against reentrancy: nothing is written after a call that could reach strangers, the token's.
+contract DisputeGame is IDisputeGame {
     using GameRecord for bytes;
-    using Openings for GameState;
-    using PackedGame for GameState;
+    using Openings for PackedState;
     using PackedGame for PackedState;
     using SafeERC20 for IAIVMToken;
 
@@ -49,7 +61,9 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
     /// @inheritdoc IDisputeGame
     mapping(bytes32 game => bytes32 state) public games;
     /// @inheritdoc IDisputeGame
-    mapping(bytes32 receipt => bool) public convicted;
+    mapping(bytes32 receipt => Verdict) public verdicts;
+    /// @inheritdoc IDisputeGame
+    mapping(address account => uint256) public credits;
 
     constructor(IStaking staking_, IReferee referee_, uint64 window, uint32 clock, uint256 bond, uint256 penalty) {
         // Nobody may leave between a receipt and the last second of its window; the rest of a game is held.
@@ -70,48 +84,48 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
     /// @inheritdoc IDisputeGame
     function open(Receipt calldata receipt, bytes calldata signature, OpenedRecord calldata header)
         external
-        nonReentrant
         returns (bytes32 game)
     {
         if (receipt.tier != OPTIMISTIC && receipt.tier != REDUNDANT) revert NotDisputable(receipt.tier);
         if (receipt.time > block.timestamp || receipt.time + WINDOW < block.timestamp) {
             revert OutsideWindow(receipt.time);
         }
-        GameState memory state;
+        PackedState memory state;
         state.receipt = keccak256(abi.encode(receipt));
         state.challenger = msg.sender;
-        if (convicted[state.receipt]) revert AlreadyConvicted(state.receipt);
+        Verdict storage verdict = verdicts[state.receipt];
+        if (verdict.convicted) revert AlreadyConvicted(state.receipt);
+        verdict.doubted = true;
         game = _gameOf(state.receipt, msg.sender);
         if (games[game] != 0) revert GameExists(game);
         state.defender = _signer(receipt, signature);
         _readHeader(state, receipt, header);
-        (state.challengerLeft, state.providerLeft, state.since) = (CLOCK, CLOCK, block.timestamp);
-        state.lane = Narrowing.NO_LANE;
+        state.setSince(block.timestamp);
+        state.setChallengerLeft(CLOCK);
+        state.setProviderLeft(CLOCK);
+        (state.node, state.opened) = (receipt.outputs, bytes32(uint256(uint160(receipt.provider))));
+        state.setLane(Narrowing.NO_LANE);
         emit Opened(game, receipt.provider, msg.sender, receipt);
         _leave(game, state, Phase.COMMIT);
         staking.hold(receipt.provider, uint64(block.timestamp) + 2 * uint64(CLOCK) + Sentence.SETTLING);
-        token.safeTransferFrom(msg.sender, address(this), BOND);
+        _takeBond();
     }
 
     // --- the trace -------------------------------------------------------------------------------
 
     /// @inheritdoc IDisputeGame
-    function commit(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        bytes32[] calldata outputs,
-        bytes32[] calldata nodes
-    ) external {
-        (bytes32 game, GameState memory state) = _read(packed);
-        if (msg.sender == receipt.provider) state.defender = msg.sender; // its receipt is checked below
+    function commit(PackedState calldata packed, bytes32[] calldata outputs, bytes32[] calldata nodes) external {
+        (bytes32 game, PackedState memory state) = _read(packed);
+        address owner = address(uint160(uint256(state.opened)));
+        if (msg.sender == owner) state.defender = owner;
         _check(state, Phase.COMMIT);
-        _demandReceipt(state, receipt);
-        if (outputs.length != state.outputs) revert WrongCount(outputs.length, state.outputs);
-        if (MerkleTree.hashUp(outputs, true) != receipt.outputs) revert WrongOpening();
-        state.leaves = state.values();
-        state.level = MerkleTree.depth(state.leaves);
-        state.trace = state.frontierRoot(nodes, state.level <= MerkleTree.MAX_LEVELS);
-        state.node = state.trace;
+        if (outputs.length != state.outputs()) revert WrongCount(outputs.length, state.outputs());
+        if (MerkleTree.hashUp(outputs, true) != state.node) revert WrongOpening();
+        state.setLeaves(state.values());
+        state.setLevel(MerkleTree.depth(state.leaves()));
+        uint256 levels = MerkleTree.roundLevels(state.level());
+        state.node = state.frontierRoot(nodes, levels, levels == state.level());
+        state.opened = state.node;
         emit Committed(game, outputs);
         emit Revealed(game, nodes);
         _leave(game, state, Phase.PICK_VALUE);
@@ -119,78 +133,95 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
 
     /// @inheritdoc IDisputeGame
     function reveal(PackedState calldata packed, bytes32[] calldata nodes) external {
-        (bytes32 game, GameState memory state) = _read(packed);
-        bool inTrace = state.phase == Phase.REVEAL_VALUES;
+        (bytes32 game, PackedState memory state) = _read(packed);
+        bool inTrace = state.phase() == Phase.REVEAL_VALUES;
         _check(state, inTrace ? Phase.REVEAL_VALUES : Phase.REVEAL_NODES);
-        bool areValues = inTrace && state.level <= MerkleTree.MAX_LEVELS;
-        if (state.frontierRoot(nodes, areValues) != state.node) revert WrongOpening();
+        uint256 levels = _levels(state, inTrace);
+        if (state.frontierRoot(nodes, levels, inTrace && levels == state.level()) != state.node) revert WrongOpening();
         emit Revealed(game, nodes);
         _leave(game, state, inTrace ? Phase.PICK_VALUE : Phase.PICK_LEAF);
     }
 
     /// @inheritdoc IDisputeGame
     function pick(PackedState calldata packed, uint32 position, bytes32 node, bytes32[] calldata path) external {
-        (bytes32 game, GameState memory state) = _read(packed);
-        bool inTrace = state.phase == Phase.PICK_VALUE;
+        (bytes32 game, PackedState memory state) = _read(packed);
+        bool inTrace = state.phase() == Phase.PICK_VALUE;
         _check(state, inTrace ? Phase.PICK_VALUE : Phase.PICK_LEAF);
-        uint256 levels = MerkleTree.roundLevels(state.level);
-        uint256 count = MerkleTree.frontierSize(state.leaves, state.level, state.index, levels);
-        bool isValue = inTrace && state.level == levels;
-        bytes32 hash = isValue ? MerkleTree.leafHash(abi.encode(node)) : node;
+        uint256 levels = _levels(state, inTrace);
+        uint256 count = MerkleTree.frontierSize(state.leaves(), state.level(), state.index(), levels);
+        bool isValue = inTrace && state.level() == levels;
+        bytes32 hash = isValue ? MerkleTree.leafHash(node) : node;
         if (MerkleTree.climb(hash, position, count, path) != state.node) revert WrongOpening();
         state.node = node;
-        state.level -= levels;
-        state.index = (state.index << levels) + position;
-        if (isValue) (state.value, state.index) = (state.index, 0);
+        state.setLevel(state.level() - levels);
+        state.setIndex((state.index() << levels) + position);
+        if (isValue) {
+            state.setValue(state.index());
+            state.setIndex(0);
+        }
         _leave(game, state, _below(state, inTrace));
     }
 
     /// @inheritdoc IDisputeGame
-    function proveOutput(PackedState calldata packed, Receipt calldata receipt, OutputProof calldata)
-        external
-        nonReentrant
-    {
+    function proveOutput(PackedState calldata packed, Receipt calldata receipt, OutputProof calldata) external {
         _settle(packed, receipt, Phase.PICK_VALUE);
     }
 
     /// @inheritdoc IDisputeGame
-    function proveInput(PackedState calldata packed, Receipt calldata receipt, bytes32, bytes32[] calldata)
-        external
-        nonReentrant
-    {
+    function proveInput(PackedState calldata packed, Receipt calldata receipt, bytes32, bytes32[] calldata) external {
         _settle(packed, receipt, Phase.PROVE_SOURCE);
     }
 
     /// @inheritdoc IDisputeGame
-    function proveConstant(PackedState calldata packed, Receipt calldata receipt, OpenedRecord calldata)
-        external
-        nonReentrant
-    {
+    function proveConstant(PackedState calldata packed, Receipt calldata receipt, OpenedRecord calldata) external {
         _settle(packed, receipt, Phase.PROVE_SOURCE);
     }
 
     // --- the tensor ------------------------------------------------------------------------------
 
     /// @inheritdoc IDisputeGame
-    function revealTensor(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        OpenedRecord calldata,
-        bytes32[] calldata nodes
-    ) external {
-        if (keccak256(abi.encode(receipt)) != packed.receipt) revert WrongReceipt();
-        emit Revealed(_narrow(packed, Phase.REVEAL_TENSOR), nodes);
+    function revealTensor(PackedState calldata packed, TensorType calldata kind, bytes32[] calldata nodes) external {
+        (bytes32 game, PackedState memory state) = _enter(packed, Phase.REVEAL_TENSOR);
+        TensorType memory shown = kind;
+        (uint256 leaves, uint256 tail) = TensorRoot.leaves(shown);
+        state.setLeaves(leaves);
+        state.setTail(tail);
+        state.setLevel(MerkleTree.depth(leaves));
+        uint256 levels = MerkleTree.dataLevels(state.level());
+        bytes32 dataRoot = state.frontierRoot(nodes, levels, false);
+        if (TensorRoot.root(shown, dataRoot) != state.node) revert WrongOpening();
+        state.node = dataRoot;
+        state.opened = TensorRoot.shownHash(state.opened, shown);
+        emit Typed(game, kind);
+        emit Revealed(game, nodes);
+        _leave(game, state, levels == 0 ? Phase.REVEAL_LEAVES : Phase.PICK_LEAF);
     }
 
     /// @inheritdoc IDisputeGame
-    function revealLeaf(PackedState calldata packed, bytes calldata data) external {
-        emit Posted(_narrow(packed, Phase.REVEAL_LEAF), data);
+    function proveType(PackedState calldata packed, Receipt calldata receipt, ShownType calldata, OpenedRecord calldata)
+        external
+    {
+        bool isLeafNext = packed.read().phase() == Phase.PICK_LEAF;
+        _settle(packed, receipt, isLeafNext ? Phase.PICK_LEAF : Phase.PICK_ELEMENT);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function revealLeaves(PackedState calldata packed, bytes calldata data) external {
+        (bytes32 game, PackedState memory state) = _enter(packed, Phase.REVEAL_LEAVES);
+        uint256 count = MerkleTree.frontierSize(state.leaves(), state.level(), state.index(), state.level());
+        bool hasLast = (state.index() << state.level()) + count == state.leaves();
+        uint256 expected = (count - 1) * MerkleTree.LEAF_BYTES + (hasLast ? state.tail() : MerkleTree.LEAF_BYTES);
+        if (data.length != expected) revert WrongCount(data.length, expected);
+        if (MerkleTree.hashUpData(data, MerkleTree.LEAF_BYTES, 0) != state.node) revert WrongOpening();
+        emit Posted(game, data);
+        _leave(game, state, Phase.PICK_ELEMENT);
     }
 
     // --- the chain and the step ------------------------------------------------------------------
 
     /// @inheritdoc IDisputeGame
-    function pickElement(PackedState calldata packed, ElementPick calldata) external {
+    function pickElement(PackedState calldata packed, Receipt calldata receipt, ElementPick calldata) external {
+        if (keccak256(abi.encode(receipt)) != packed.receipt) revert WrongReceipt();
         _narrow(packed, Phase.PICK_ELEMENT);
     }
 
@@ -210,15 +241,12 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
     }
 
     /// @inheritdoc IDisputeGame
-    function pickStep(PackedState calldata packed, uint32, bytes calldata) external {
+    function pickStep(PackedState calldata packed, StepPick calldata) external {
         _narrow(packed, Phase.PICK_STEP);
     }
 
     /// @inheritdoc IDisputeGame
-    function prove(PackedState calldata packed, Receipt calldata receipt, bytes calldata, Evidence calldata)
-        external
-        nonReentrant
-    {
+    function prove(PackedState calldata packed, Receipt calldata receipt, Work calldata, Evidence calldata) external {
         _settle(packed, receipt, Phase.PROVE);
     }
 
@@ -228,7 +256,7 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         Receipt calldata receipt,
         ElementPick calldata,
         Evidence calldata
-    ) external nonReentrant {
+    ) external {
         _settle(packed, receipt, Phase.PICK_ELEMENT);
     }
 
@@ -236,11 +264,10 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
     function proveStep(
         PackedState calldata packed,
         Receipt calldata receipt,
-        uint32,
-        bytes calldata,
-        bytes calldata,
+        StepPick calldata,
+        Work calldata,
         Evidence calldata
-    ) external nonReentrant {
+    ) external {
         _settle(packed, receipt, Phase.PICK_STEP);
     }
 
@@ -249,30 +276,63 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         PackedState calldata packed,
         Receipt calldata receipt,
         bytes calldata,
-        bytes calldata,
+        Work calldata,
         Evidence calldata
-    ) external nonReentrant {
+    ) external {
         _settle(packed, receipt, Phase.PICK_LANE);
     }
 
     // --- the end ---------------------------------------------------------------------------------
 
     /// @inheritdoc IDisputeGame
-    function timeout(PackedState calldata packed, Receipt calldata receipt) external nonReentrant {
-        (bytes32 game, GameState memory state) = _read(packed);
+    function timeout(PackedState calldata packed, Receipt calldata receipt) external {
+        (bytes32 game, PackedState memory state) = _read(packed);
         _demandReceipt(state, receipt);
-        bool isProviders = Narrowing.isProviders(state.phase);
-        uint256 deadline = state.since + (isProviders ? state.providerLeft : state.challengerLeft);
+        bool isProviders = Narrowing.isProviders(state.phase());
+        uint256 deadline = state.since() + (isProviders ? state.providerLeft() : state.challengerLeft());
         if (block.timestamp <= deadline) revert NotYetOver(deadline);
         if (isProviders) _convict(game, state, receipt);
         else _acquit(game, state, receipt);
     }
 
     /// @inheritdoc IDisputeGame
-    function void(PackedState calldata packed) external nonReentrant {
-        (bytes32 game, GameState memory state) = _read(packed);
-        if (!convicted[state.receipt]) revert NothingWrong();
+    function void(PackedState calldata packed) external {
+        (bytes32 game, PackedState memory state) = _read(packed);
+        if (!verdicts[state.receipt].convicted) revert NothingWrong();
         _voidGame(game, state);
+    }
+
+    // --- money -----------------------------------------------------------------------------------
+
+    /// @inheritdoc IDisputeGame
+    function deposit(uint256 amount) external {
+        credits[msg.sender] += amount;
+        emit Deposited(msg.sender, amount);
+        token.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function withdraw(uint256 amount) external {
+        uint256 credit = credits[msg.sender];
+        if (amount > credit) revert InsufficientCredit(amount, credit);
+        credits[msg.sender] = credit - amount;
+        emit Withdrawn(msg.sender, amount);
+        _pay(msg.sender, amount);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function compensate(Receipt calldata receipt) external returns (uint256 amount) {
+        bytes32 hash = keccak256(abi.encode(receipt));
+        amount = verdicts[hash].share;
+        if (amount == 0) revert NothingOwed(hash);
+        verdicts[hash].share = 0;
+        emit Compensated(hash, receipt.client, amount);
+        _pay(receipt.client, amount);
+    }
+
+    /// @inheritdoc IDisputeGame
+    function convicted(bytes32 receipt) external view returns (bool) {
+        return verdicts[receipt].convicted;
     }
 
     // --- parts -----------------------------------------------------------------------------------
@@ -281,48 +341,51 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         return keccak256(abi.encode(receipt, challenger));
     }
 
-    function _read(PackedState calldata packed) private view returns (bytes32 game, GameState memory state) {
-        game = _gameOf(packed.receipt, packed.challenger);
-        if (games[game] != keccak256(abi.encode(packed))) revert WrongState(game);
-        state = packed.unpack();
+    function _read(PackedState calldata packed) private view returns (bytes32 game, PackedState memory state) {
+        state = packed.read();
+        game = _gameOf(state.receipt, state.challenger);
+        if (games[game] != state.hash()) revert WrongState(game);
     }
 
     function _enter(PackedState calldata packed, Phase phase)
         private
         view
-        returns (bytes32 game, GameState memory state)
+        returns (bytes32 game, PackedState memory state)
     {
         (game, state) = _read(packed);
         _check(state, phase);
     }
 
     /// Whether it is that phase, and the sender's move, in time; stops the sender's clock and starts the other's.
-    function _check(GameState memory state, Phase phase) private view {
-        if (state.phase != phase) revert WrongPhase(state.phase);
-        uint256 used = block.timestamp - state.since;
+    function _check(PackedState memory state, Phase phase) private view {
+        if (state.phase() != phase) revert WrongPhase(state.phase());
+        uint256 used = block.timestamp - state.since();
         if (Narrowing.isProviders(phase)) {
             if (msg.sender != state.defender) revert NotYourMove(msg.sender);
-            if (used > state.providerLeft) revert TimeOver();
-            state.providerLeft -= used;
+            if (used > state.providerLeft()) revert TimeOver();
+            state.setProviderLeft(state.providerLeft() - used);
         } else {
             if (msg.sender != state.challenger) revert NotYourMove(msg.sender);
-            if (used > state.challengerLeft) revert TimeOver();
-            state.challengerLeft -= used;
+            if (used > state.challengerLeft()) revert TimeOver();
+            state.setChallengerLeft(state.challengerLeft() - used);
         }
-        state.since = block.timestamp;
+        state.setSince(block.timestamp);
     }
 
-    function _leave(bytes32 game, GameState memory state, Phase next) private {
-        state.phase = next;
-        PackedState memory packed = state.pack();
-        games[game] = keccak256(abi.encode(packed));
-        emit Moved(game, packed);
+    function _leave(bytes32 game, PackedState memory state, Phase next) private {
+        state.setPhase(next);
+        games[game] = state.hash();
+        emit Moved(game, state);
     }
 
-    function _below(GameState memory state, bool inTrace) private pure returns (Phase) {
-        if (state.level > 0) return inTrace ? Phase.REVEAL_VALUES : Phase.REVEAL_NODES;
-        if (!inTrace) return Phase.REVEAL_LEAF;
-        return state.value < state.inputs + state.constants ? Phase.PROVE_SOURCE : Phase.REVEAL_TENSOR;
+    function _levels(PackedState memory state, bool inTrace) private pure returns (uint256) {
+        return inTrace ? MerkleTree.roundLevels(state.level()) : MerkleTree.dataLevels(state.level());
+    }
+
+    function _below(PackedState memory state, bool inTrace) private pure returns (Phase) {
+        if (!inTrace) return MerkleTree.dataLevels(state.level()) == 0 ? Phase.REVEAL_LEAVES : Phase.REVEAL_NODES;
+        if (state.level() > 0) return Phase.REVEAL_VALUES;
+        return state.value() < state.inputs() + state.constants() ? Phase.PROVE_SOURCE : Phase.REVEAL_TENSOR;
     }
 
     function _signer(Receipt calldata receipt, bytes calldata signature) private view returns (address signer) {
@@ -333,30 +396,34 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         }
     }
 
-    function _readHeader(GameState memory state, Receipt calldata receipt, OpenedRecord calldata header) private view {
-        uint256 numerics;
-        (numerics, state.inputs, state.constants, state.instructions, state.outputs) = header.record.counts();
-        if (numerics != receipt.numerics || state.values() == 0 || state.outputs == 0) revert NoProgram();
+    function _readHeader(PackedState memory state, Receipt calldata receipt, OpenedRecord calldata header)
+        private
+        view
+    {
+        (uint256 numerics, uint256 inputs, uint256 constants, uint256 instructions, uint256 outputs) =
+            header.record.counts();
+        state.setCounts(inputs, constants, instructions, outputs);
+        uint256 values = state.values();
+        if (numerics != receipt.numerics || values == 0 || values >> 32 != 0 || outputs == 0) revert NoProgram();
         bytes32 leaf = MerkleTree.leafHash(header.record);
         if (MerkleTree.climb(leaf, 0, state.records(), header.path) != receipt.program) revert NoProgram();
     }
 
-    function _demandReceipt(GameState memory state, Receipt calldata receipt) private pure {
+    function _demandReceipt(PackedState memory state, Receipt calldata receipt) private pure {
         if (keccak256(abi.encode(receipt)) != state.receipt) revert WrongReceipt();
     }
 
     function _narrow(PackedState calldata packed, Phase phase) private returns (bytes32 game) {
-        GameState memory state;
+        PackedState memory state;
         (game, state) = _enter(packed, phase);
-        PackedState memory narrowed;
-        (state.phase, narrowed) = abi.decode(_askReferee(), (Phase, PackedState));
-        narrowed.progress = state.pack().progress;
-        games[game] = keccak256(abi.encode(narrowed));
-        emit Moved(game, narrowed);
+        PackedState memory narrowed = PackedGame.read(_askReferee());
+        Phase next = narrowed.phase();
+        narrowed.progress = state.progress;
+        _leave(game, narrowed, next);
     }
 
     function _settle(PackedState calldata packed, Receipt calldata receipt, Phase phase) private {
-        (bytes32 game, GameState memory state) = _enter(packed, phase);
+        (bytes32 game, PackedState memory state) = _enter(packed, phase);
         _demandReceipt(state, receipt);
         if (!abi.decode(_askReferee(), (bool))) revert NothingWrong();
         _convict(game, state, receipt);
@@ -372,25 +439,44 @@ contract DisputeGame is IDisputeGame, ReentrancyGuard {
         }
     }
 
-    function _convict(bytes32 game, GameState memory state, Receipt calldata receipt) private {
-        if (convicted[state.receipt] || !Sentence.isInPower(staking)) return _voidGame(game, state);
-        convicted[state.receipt] = true;
+    function _convict(bytes32 game, PackedState memory state, Receipt calldata receipt) private {
+        Verdict storage verdict = verdicts[state.receipt];
+        if (verdict.convicted || !Sentence.isInPower(staking)) return _voidGame(game, state);
         delete games[game];
-        (uint256 taken, uint256 award) = Sentence.convict(staking, token, PENALTY, receipt.provider, receipt.client);
-        emit Convicted(game, receipt.provider, state.challenger, taken);
-        token.safeTransfer(state.challenger, BOND + award);
+        (uint256 taken, uint256 award, uint256 share) =
+            Sentence.take(staking, PENALTY, receipt.provider, receipt.client);
+        (verdict.convicted, verdict.share) = (true, uint128(share)); // less than the token's supply
+        credits[state.challenger] += BOND + award;
+        emit Convicted(game, receipt.provider, state.challenger, taken, award, share);
     }
 
-    function _acquit(bytes32 game, GameState memory state, Receipt calldata receipt) private {
-        if (convicted[state.receipt]) return _voidGame(game, state);
+    function _acquit(bytes32 game, PackedState memory state, Receipt calldata receipt) private {
+        if (verdicts[state.receipt].convicted) return _voidGame(game, state);
         delete games[game];
         emit Acquitted(game, receipt.provider, state.challenger);
         Sentence.forfeit(token, BOND, receipt.provider);
     }
 
-    function _voidGame(bytes32 game, GameState memory state) private {
+    function _voidGame(bytes32 game, PackedState memory state) private {
         delete games[game];
+        credits[state.challenger] += BOND;
         emit Voided(game);
-        token.safeTransfer(state.challenger, BOND);
+    }
+
+    /// From the sender's credit; what is missing, from his tokens.
+    function _takeBond() private {
+        uint256 credit = credits[msg.sender];
+        if (credit >= BOND) {
+            credits[msg.sender] = credit - BOND;
+            return;
+        }
+        if (credit > 0) credits[msg.sender] = 0;
+        token.safeTransferFrom(msg.sender, address(this), BOND - credit);
+    }
+
+    /// What was slashed waits at the staking contract until somebody is paid.
+    function _pay(address to, uint256 amount) private {
+        if (token.balanceOf(address(this)) < amount) staking.collect(address(this));
+        token.safeTransfer(to, amount);
     }
 }

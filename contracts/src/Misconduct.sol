@@ -187,7 +187,7 @@ contract Misconduct is IMisconduct, ReentrancyGuard {
         view
         returns (bool)
     {
-        bytes32 leaf = MerkleTree.leafHash(abi.encode(program));
+        bytes32 leaf = MerkleTree.leafHash(program);
         // The registry's roots are not zero, which `climb` gives where position, count and path do not fit.
         return MerkleTree.climb(leaf, position, count, path) == registry.getModel(model).programs;
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {INumerics} from "./interfaces/INumerics.sol";
 import {IOneStep} from "./interfaces/IOneStep.sol";
+import {Casts} from "./libraries/Casts.sol";
 import {Chains} from "./libraries/Chains.sol";
 import {Elements} from "./libraries/Elements.sol";
 import {Record} from "./libraries/Record.sol";
@@ -32,7 +33,7 @@ contract OneStep is IOneStep {
             if (claim.before.length != 0) revert WrongState(claim.before.length, 0);
             words = new uint64[](1);
             // forge-lint: disable-next-line(unsafe-typecast)
-            words[0] = uint64(NUMERICS.canonical(record.dtype(), Elements.element(step))); // a word has at most 64 bits
+            words[0] = uint64(Casts.canonical(record.dtype(), Elements.element(step))); // a word has at most 64 bits
         }
         if (step.reads != claim.reads.length) revert WrongReads();
         fault = step.fault;

@@ -5,23 +5,33 @@ import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
 import {IOneStep} from "./interfaces/IOneStep.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {GameRecord} from "./libraries/GameRecord.sol";
-import {MerkleTree} from "./libraries/MerkleTree.sol";
 import {Narrowing} from "./libraries/Narrowing.sol";
 import {Openings} from "./libraries/Openings.sol";
 import {PackedGame} from "./libraries/PackedGame.sol";
+import {Record} from "./libraries/Record.sol";
 import {TensorRoot} from "./libraries/TensorRoot.sol";
-import {Claim, Stage, TensorType} from "./types/Claim.sol";
-import {ElementPick, Evidence, GameState, OpenedRecord, OutputProof, PackedState, Phase} from "./types/Game.sol";
+import {Claim, Stage} from "./types/Claim.sol";
+import {
+    ElementPick,
+    Evidence,
+    OpenedRecord,
+    OutputProof,
+    PackedState,
+    Phase,
+    ShownType,
+    StepPick,
+    Work
+} from "./types/Game.sol";
 import {Receipt} from "./types/Receipt.sol";
 
 /// @title Referee
 /// @dev Has no state: what it is told of a game has been checked by the dispute game.
 contract Referee is IReferee {
     using GameRecord for bytes;
-    using Narrowing for GameState;
-    using Openings for GameState;
-    using PackedGame for GameState;
+    using Narrowing for PackedState;
+    using Openings for PackedState;
     using PackedGame for PackedState;
+    using Record for bytes;
 
     /// @inheritdoc IReferee
     IOneStep public immutable oneStep;
@@ -36,11 +46,12 @@ contract Referee is IReferee {
         view
         returns (bool)
     {
-        GameState memory state = packed.unpack();
-        state.demandRecord(receipt.program, 1 + state.values() + proof.output, proof.record);
-        Openings.demand(receipt.outputs, proof.root, proof.output, state.outputs, proof.rootPath);
+        PackedState memory state = packed.read();
+        uint256 position = 1 + state.values() + proof.output;
+        state.demandRecord(receipt.program, position, proof.record.record, proof.record.path);
+        Openings.demand(receipt.outputs, proof.root, proof.output, state.outputs(), proof.rootPath);
         uint256 value = proof.record.record.outputValue();
-        Openings.demand(state.trace, proof.valueRoot, value, state.values(), proof.valuePath);
+        Openings.demand(state.opened, proof.valueRoot, value, state.values(), proof.valuePath);
         return proof.root != proof.valueRoot;
     }
 
@@ -50,8 +61,8 @@ contract Referee is IReferee {
         view
         returns (bool)
     {
-        GameState memory state = packed.unpack();
-        Openings.demand(receipt.inputs, root, state.value, state.inputs, path);
+        PackedState memory state = packed.read();
+        Openings.demand(receipt.inputs, root, state.value(), state.inputs(), path);
         return root != state.node;
     }
 
@@ -61,60 +72,38 @@ contract Referee is IReferee {
         view
         returns (bool)
     {
-        GameState memory state = packed.unpack();
-        state.demandRecord(receipt.program, 1 + state.value, constant_);
+        PackedState memory state = packed.read();
+        state.demandRecord(receipt.program, 1 + state.value(), constant_.record, constant_.path);
         return constant_.record.constantRoot() != state.node;
     }
 
     /// @inheritdoc IReferee
-    function revealTensor(
+    function proveType(
         PackedState calldata packed,
         Receipt calldata receipt,
-        OpenedRecord calldata instruction,
-        bytes32[] calldata nodes
-    ) external view returns (Phase, PackedState memory) {
-        GameState memory state = packed.unpack();
-        state.demandRecord(receipt.program, 1 + state.value, instruction);
-        TensorType memory kind = instruction.record.typeOf();
-        (state.leaves, state.tail) = TensorRoot.leaves(kind);
-        state.level = MerkleTree.depth(state.leaves);
-        bytes32 dataRoot = state.frontierRoot(nodes, false);
-        if (TensorRoot.root(kind, dataRoot) != state.node) revert IDisputeGame.WrongOpening();
-        state.node = dataRoot;
-        state.record = keccak256(instruction.record);
-        return _answer(state, state.level == 0 ? Phase.REVEAL_LEAF : Phase.PICK_LEAF);
+        ShownType calldata shown,
+        OpenedRecord calldata instruction
+    ) external view returns (bool) {
+        PackedState memory state = packed.read();
+        if (TensorRoot.shownHash(shown.trace, shown.kind) != state.opened) revert IDisputeGame.WrongOpening();
+        state.demandRecord(receipt.program, 1 + state.value(), instruction.record, instruction.path);
+        bytes memory record = instruction.record;
+        return TensorRoot.shownHash(shown.trace, record.kind()) != state.opened;
     }
 
     /// @inheritdoc IReferee
-    function revealLeaf(PackedState calldata packed, bytes calldata data)
-        external
-        pure
-        returns (Phase, PackedState memory)
-    {
-        GameState memory state = packed.unpack();
-        uint256 expected = state.index == state.leaves - 1 ? state.tail : MerkleTree.LEAF_BYTES;
-        if (data.length != expected) revert IDisputeGame.WrongCount(data.length, expected);
-        if (MerkleTree.leafHash(data) != state.node) revert IDisputeGame.WrongOpening();
-        return _answer(state, Phase.PICK_ELEMENT);
-    }
-
-    /// @inheritdoc IReferee
-    function pickElement(PackedState calldata packed, ElementPick calldata choice)
+    function pickElement(PackedState calldata packed, Receipt calldata receipt, ElementPick calldata choice)
         external
         view
-        returns (Phase, PackedState memory)
+        returns (PackedState memory)
     {
-        GameState memory state = packed.unpack();
-        return _answer(state, state.pickElement(choice));
+        PackedState memory state = packed.read();
+        return _answer(state, state.pickElement(receipt.program, choice));
     }
 
     /// @inheritdoc IReferee
-    function revealLanes(PackedState calldata packed, bytes calldata lanes)
-        external
-        pure
-        returns (Phase, PackedState memory)
-    {
-        GameState memory state = packed.unpack();
+    function revealLanes(PackedState calldata packed, bytes calldata lanes) external view returns (PackedState memory) {
+        PackedState memory state = packed.read();
         state.postLanes(lanes);
         return _answer(state, Phase.PICK_LANE);
     }
@@ -122,67 +111,66 @@ contract Referee is IReferee {
     /// @inheritdoc IReferee
     function pickLane(PackedState calldata packed, uint8 lane, bytes calldata lanes)
         external
-        pure
-        returns (Phase, PackedState memory)
+        view
+        returns (PackedState memory)
     {
-        GameState memory state = packed.unpack();
+        PackedState memory state = packed.read();
         return _answer(state, state.pickLane(lane, lanes));
     }
 
     /// @inheritdoc IReferee
     function revealStates(PackedState calldata packed, bytes calldata states)
         external
-        pure
-        returns (Phase, PackedState memory)
+        view
+        returns (PackedState memory)
     {
-        GameState memory state = packed.unpack();
+        PackedState memory state = packed.read();
         state.postStates(states);
         return _answer(state, Phase.PICK_STEP);
     }
 
     /// @inheritdoc IReferee
-    function pickStep(PackedState calldata packed, uint32 segment, bytes calldata states)
+    function pickStep(PackedState calldata packed, StepPick calldata choice)
         external
-        pure
-        returns (Phase, PackedState memory)
+        view
+        returns (PackedState memory)
     {
-        GameState memory state = packed.unpack();
-        return _answer(state, state.pickStep(segment, states));
+        PackedState memory state = packed.read();
+        return _answer(state, state.pickStep(choice));
     }
 
     /// @inheritdoc IReferee
-    function prove(PackedState calldata packed, Receipt calldata, bytes calldata record, Evidence calldata evidence)
+    function prove(PackedState calldata packed, Receipt calldata, Work calldata work, Evidence calldata evidence)
         external
         view
         returns (bool)
     {
-        return _isStepWrong(packed.unpack(), record, evidence);
+        return _isStepWrong(packed.read(), work, evidence);
     }
 
     /// @inheritdoc IReferee
     function proveElement(
         PackedState calldata packed,
-        Receipt calldata,
+        Receipt calldata receipt,
         ElementPick calldata choice,
         Evidence calldata evidence
     ) external view returns (bool) {
-        GameState memory state = packed.unpack();
-        if (state.pickElement(choice) != Phase.PROVE) revert IDisputeGame.NotNarrowed();
-        return _isStepWrong(state, choice.record, evidence);
+        PackedState memory state = packed.read();
+        if (state.pickElement(receipt.program, choice) != Phase.PROVE) revert IDisputeGame.NotNarrowed();
+        return _isStepWrong(state, choice.work, evidence);
     }
 
     /// @inheritdoc IReferee
     function proveStep(
         PackedState calldata packed,
         Receipt calldata,
-        uint32 segment,
-        bytes calldata states,
-        bytes calldata record,
+        StepPick calldata choice,
+        Work calldata work,
         Evidence calldata evidence
     ) external view returns (bool) {
-        GameState memory state = packed.unpack();
-        if (state.pickStep(segment, states) != Phase.PROVE) revert IDisputeGame.NotNarrowed();
-        return _isStepWrong(state, record, evidence);
+        PackedState memory state = packed.read();
+        if (state.pickStep(choice) != Phase.PROVE) revert IDisputeGame.NotNarrowed();
+        return _isStepWrong(state, work, evidence);
     }
 
     /// @inheritdoc IReferee
@@ -190,32 +178,33 @@ contract Referee is IReferee {
         PackedState calldata packed,
         Receipt calldata,
         bytes calldata lanes,
-        bytes calldata record,
+        Work calldata work,
         Evidence calldata evidence
     ) external view returns (bool) {
-        GameState memory state = packed.unpack();
-        state.demandPosted(lanes);
-        Claim memory claim = state.claimOf(record, evidence);
+        PackedState memory state = packed.read();
+        state.demandLanes(lanes);
+        Claim memory claim = state.claimOf(work, evidence);
         claim.stage = Stage.FINISH;
-        claim.before = Narrowing.wordsOf(lanes);
+        claim.before = Narrowing.lanesOf(lanes);
         return _isWrong(state, claim);
     }
 
-    function _answer(GameState memory state, Phase next) private pure returns (Phase, PackedState memory) {
-        return (next, state.pack());
+    function _answer(PackedState memory state, Phase next) private pure returns (PackedState memory) {
+        state.setPhase(next);
+        return state;
     }
 
-    function _isStepWrong(GameState memory state, bytes calldata record, Evidence calldata evidence)
+    function _isStepWrong(PackedState memory state, Work calldata work, Evidence calldata evidence)
         private
         view
         returns (bool)
     {
-        Claim memory claim = state.claimOf(record, evidence);
+        Claim memory claim = state.claimOf(work, evidence);
         state.placeStep(claim);
         return _isWrong(state, claim);
     }
 
-    function _isWrong(GameState memory state, Claim memory claim) private view returns (bool) {
+    function _isWrong(PackedState memory state, Claim memory claim) private view returns (bool) {
         (uint64[] memory words, bool fault) = oneStep.judge(claim);
         return fault || !state.saysSo(words);
     }

@@ -13,7 +13,7 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 import {IAIVMToken} from "./interfaces/IAIVMToken.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
 import {ReceiptHash} from "./libraries/ReceiptHash.sol";
-import {Provider, Unbonding} from "./types/Provider.sol";
+import {Provider, Spoils, Unbonding} from "./types/Provider.sol";
 import {Receipt} from "./types/Receipt.sol";
 
 /// @title Staking
@@ -56,6 +56,8 @@ contract Staking is IStaking, AccessControl, ReentrancyGuard, EIP712 {
     /// @inheritdoc IStaking
     uint64 public immutable UNBONDING_DELAY;
 
+    /// @inheritdoc IStaking
+    mapping(address beneficiary => Spoils) public spoils;
     /// @inheritdoc IStaking
     uint128 public minimumStake;
     /// @inheritdoc IStaking
@@ -186,7 +188,6 @@ contract Staking is IStaking, AccessControl, ReentrancyGuard, EIP712 {
     function slash(address provider, uint256 amount, address beneficiary, uint16 awardBps)
         external
         onlyRole(SLASHER_ROLE)
-        nonReentrant
         returns (uint256 taken)
     {
         Account storage account = _requireProvider(provider);
@@ -194,12 +195,23 @@ contract Staking is IStaking, AccessControl, ReentrancyGuard, EIP712 {
         if (beneficiary == address(0)) revert ZeroAddress();
         if (awardBps > MAX_AWARD_BPS) revert AwardTooHigh(awardBps, MAX_AWARD_BPS);
         taken = _takeStaked(account, amount);
-        taken += _takeUnbonding(account, amount - taken);
-        totalHeld -= taken;
+        if (taken < amount) taken += _takeUnbonding(account, amount - taken);
         uint256 awarded = taken * awardBps / 10_000;
+        Spoils storage pile = spoils[beneficiary];
+        pile.awarded += uint128(awarded); // both sum up to at most what was staked
+        pile.burning += uint128(taken - awarded);
         emit Slashed(provider, msg.sender, beneficiary, awarded, taken - awarded);
+    }
+
+    /// @inheritdoc IStaking
+    function collect(address beneficiary) external nonReentrant returns (uint256 awarded) {
+        Spoils memory pile = spoils[beneficiary];
+        delete spoils[beneficiary];
+        awarded = pile.awarded;
+        totalHeld -= awarded + pile.burning;
+        emit Collected(beneficiary, awarded, pile.burning);
         if (awarded > 0) token.safeTransfer(beneficiary, awarded);
-        token.burn(taken - awarded);
+        if (pile.burning > 0) token.burn(pile.burning);
     }
 
     /// @inheritdoc IStaking

@@ -6,20 +6,22 @@ import {Numerics} from "../src/Numerics.sol";
 import {OneStep} from "../src/OneStep.sol";
 import {Referee} from "../src/Referee.sol";
 import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
-import {MerkleTree} from "../src/libraries/MerkleTree.sol";
 import {TensorRoot} from "../src/libraries/TensorRoot.sol";
 import {TensorType} from "../src/types/Claim.sol";
 import {
     ElementPick,
     Evidence,
+    Header,
     OpenedLeaf,
     OpenedRecord,
-    OpenedTensor,
     PackedState,
     Phase,
-    Place
+    Place,
+    StepPick,
+    Work
 } from "../src/types/Game.sol";
 import {Receipt} from "../src/types/Receipt.sol";
+import {leafOf, nodeOf} from "./support/Hashes.sol";
 import {vm} from "./support/Vm.sol";
 import {sign} from "./support/Voucher.sol";
 import {World} from "./support/World.sol";
@@ -66,7 +68,7 @@ contract DisputeGameTest is World {
         program[2] = reduce;
         program[3] = _padded(abi.encodePacked(hex"030000000100", bytes2(0), uint32(1)));
         for (uint256 i = 0; i < 4; ++i) {
-            hashes[i] = MerkleTree.leafHash(program[i]);
+            hashes[i] = leafOf(program[i]);
         }
     }
 
@@ -85,20 +87,19 @@ contract DisputeGameTest is World {
     }
 
     function _inputRoot() private view returns (bytes32) {
-        return TensorRoot.root(_kind(3), MerkleTree.leafHash(input));
+        return TensorRoot.root(_kind(3), leafOf(input));
     }
 
     function _outputRoot() private view returns (bytes32) {
-        return TensorRoot.root(_kind(1), MerkleTree.leafHash(output));
+        return TensorRoot.root(_kind(1), leafOf(output));
     }
 
     function _receipt() private view returns (Receipt memory receipt) {
         receipt.job = JOB;
         receipt.model = MODEL;
-        receipt.program =
-            MerkleTree.nodeHash(MerkleTree.nodeHash(hashes[0], hashes[1]), MerkleTree.nodeHash(hashes[2], hashes[3]));
-        receipt.inputs = MerkleTree.leafHash(abi.encode(_inputRoot()));
-        receipt.outputs = MerkleTree.leafHash(abi.encode(_outputRoot()));
+        receipt.program = nodeOf(nodeOf(hashes[0], hashes[1]), nodeOf(hashes[2], hashes[3]));
+        receipt.inputs = leafOf(abi.encode(_inputRoot()));
+        receipt.outputs = leafOf(abi.encode(_outputRoot()));
         (receipt.client, receipt.provider) = (client, provider);
         (receipt.tier, receipt.numerics, receipt.time) = (1, 1, time());
     }
@@ -110,7 +111,7 @@ contract DisputeGameTest is World {
     function _record(uint256 position) private view returns (OpenedRecord memory opened) {
         bytes32[] memory path = new bytes32[](2);
         path[0] = hashes[position ^ 1];
-        path[1] = position < 2 ? MerkleTree.nodeHash(hashes[2], hashes[3]) : MerkleTree.nodeHash(hashes[0], hashes[1]);
+        path[1] = position < 2 ? nodeOf(hashes[2], hashes[3]) : nodeOf(hashes[0], hashes[1]);
         return OpenedRecord(program[position], path);
     }
 
@@ -131,7 +132,9 @@ contract DisputeGameTest is World {
         OpenedRecord memory header = _record(0);
         vm.prank(verifier);
         id = game.open(receipt, signature, header);
-        now_ = PackedState(keccak256(abi.encode(receipt)), verifier, hotKey, 0, 0, 0, 0, uint256(255) << 72, 0);
+        now_ = PackedState(keccak256(abi.encode(receipt)), verifier, hotKey, 0, 0, 0, uint256(255) << 72, 0);
+        now_.node = receipt.outputs;
+        now_.opened = bytes32(uint256(uint160(provider)));
         _expect(id, Phase.COMMIT);
     }
 
@@ -145,47 +148,67 @@ contract DisputeGameTest is World {
         assertEq(game.games(id), keccak256(abi.encode(now_)), "state");
     }
 
-    function _commit(bytes32 id, Receipt memory receipt) private {
+    function _commit(bytes32 id) private {
         vm.startPrank(hotKey);
-        game.commit(now_, receipt, _one(_outputRoot()), _roots());
+        game.commit(now_, _one(_outputRoot()), _roots());
         vm.stopPrank();
-        now_.trace = MerkleTree.nodeHash(
-            MerkleTree.leafHash(abi.encode(_inputRoot())), MerkleTree.leafHash(abi.encode(_outputRoot()))
-        );
-        now_.node = now_.trace;
+        now_.node = _trace();
+        now_.opened = now_.node;
         now_.place = (uint256(1) << 208) | (uint256(2) << 144) | (uint256(255) << 72);
         _expect(id, Phase.PICK_VALUE);
     }
 
     function _pick(bytes32 id) private {
         vm.startPrank(verifier);
-        game.pick(now_, 1, _outputRoot(), _one(MerkleTree.leafHash(abi.encode(_inputRoot()))));
+        game.pick(now_, 1, _outputRoot(), _one(leafOf(abi.encode(_inputRoot()))));
         vm.stopPrank();
         now_.node = _outputRoot();
         now_.place = (uint256(1) << 216) | (uint256(2) << 144) | (uint256(255) << 72);
         _expect(id, Phase.REVEAL_TENSOR);
     }
 
-    function _revealTensor(bytes32 id, Receipt memory receipt) private {
+    function _revealTensor(bytes32 id) private {
         vm.startPrank(hotKey);
-        game.revealTensor(now_, receipt, _record(2), _one(MerkleTree.leafHash(output)));
+        game.revealTensor(now_, _kind(1), _one(leafOf(output)));
         vm.stopPrank();
-        now_.node = MerkleTree.leafHash(output);
-        now_.record = keccak256(program[2]);
+        now_.node = leafOf(output);
+        now_.opened = _shownHash(1);
         now_.place = (uint256(1) << 216) | (uint256(1) << 144) | (uint256(4) << 128) | (uint256(255) << 72);
-        _expect(id, Phase.REVEAL_LEAF);
+        _expect(id, Phase.REVEAL_LEAVES);
         vm.prank(hotKey);
-        game.revealLeaf(now_, output);
+        game.revealLeaves(now_, output);
         _expect(id, Phase.PICK_ELEMENT);
     }
 
-    function _element() private view returns (ElementPick memory) {
-        return ElementPick(0, output, program[2], new OpenedTensor[](0));
+    /// Of the trace, and a float vector.
+    function _shownHash(uint32 elements) private view returns (bytes32) {
+        return keccak256(abi.encodePacked(_trace(), hex"020101", elements, bytes28(0)));
     }
 
-    function _pickElement(bytes32 id) private {
+    function _trace() private view returns (bytes32) {
+        return nodeOf(leafOf(abi.encode(_inputRoot())), leafOf(abi.encode(_outputRoot())));
+    }
+
+    function _work() private view returns (Work memory work) {
+        work.record = program[2];
+        work.operands = new Header[](1);
+        work.operands[0] = Header(_kind(3), leafOf(input));
+    }
+
+    function _element() private view returns (ElementPick memory choice) {
+        choice.leaf = output;
+        choice.trace = _trace();
+        choice.work = _work();
+        choice.recordPath = _record(2).path;
+        choice.operandPaths = new bytes32[][](1);
+        choice.operandPaths[0] = _one(leafOf(abi.encode(_outputRoot())));
+    }
+
+    function _pickElement(bytes32 id, Receipt memory receipt) private {
+        ElementPick memory choice = _element();
         vm.prank(verifier);
-        game.pickElement(now_, _element());
+        game.pickElement(now_, receipt, choice);
+        now_.opened = keccak256(abi.encodePacked(program[2], _inputRoot()));
         now_.place |= 3; // steps
         now_.words = uint256(CLAIMED);
         _expect(id, Phase.REVEAL_STATES);
@@ -193,20 +216,21 @@ contract DisputeGameTest is World {
 
     /// After 1, after 2, and after 0, where 3 comes from nowhere.
     function _states() private pure returns (bytes memory) {
-        return abi.encodePacked(uint64(0x3f800000), uint64(0x40000000), uint64(0x40400000));
+        return abi.encodePacked(uint32(0x3f800000), uint32(0x40000000), uint32(0x40400000));
     }
 
     function _revealStates(bytes32 id) private {
         vm.prank(hotKey);
         game.revealStates(now_, _states());
-        now_.node = keccak256(_states());
+        now_.node = leafOf(_states());
         _expect(id, Phase.PICK_STEP);
     }
 
+    function _segment(uint32 segment) private pure returns (StepPick memory choice) {
+        (choice.segment, choice.chunk) = (segment, _states());
+    }
+
     function _evidence(uint64 element) private view returns (Evidence memory evidence) {
-        evidence.operands = new OpenedTensor[](1);
-        bytes32 other = MerkleTree.leafHash(abi.encode(_outputRoot()));
-        evidence.operands[0] = OpenedTensor(_kind(3), MerkleTree.leafHash(input), _one(other));
         evidence.leaves = new OpenedLeaf[](1);
         evidence.leaves[0] = OpenedLeaf(0, 0, input, new bytes32[](0));
         evidence.reads = new Place[](1);
@@ -215,10 +239,10 @@ contract DisputeGameTest is World {
 
     function _untilSteps(Receipt memory receipt) private returns (bytes32 id) {
         id = _open(receipt);
-        _commit(id, receipt);
+        _commit(id);
         _pick(id);
-        _revealTensor(id, receipt);
-        _pickElement(id);
+        _revealTensor(id);
+        _pickElement(id, receipt);
         _revealStates(id);
     }
 
@@ -232,20 +256,34 @@ contract DisputeGameTest is World {
         Receipt memory receipt = _receipt();
         bytes32 id = _untilSteps(receipt);
         Evidence memory evidence = _evidence(1);
+        Work memory work = _work();
+        vm.startPrank(verifier);
         _refuse(abi.encodeWithSelector(IDisputeGame.NothingWrong.selector));
-        vm.prank(verifier);
-        game.proveStep(now_, receipt, 1, _states(), program[2], evidence);
+        game.proveStep(now_, receipt, _segment(1), work, evidence);
         evidence = _evidence(2);
         uint256 supply = token.totalSupply();
-        vm.prank(verifier);
-        game.proveStep(now_, receipt, 2, _states(), program[2], evidence);
+        game.proveStep(now_, receipt, _segment(2), work, evidence);
         assertEq(game.games(id), 0, "over");
         assertTrue(game.convicted(now_.receipt), "convicted");
         assertEq(staking.slashable(provider), 600e18, "slashed");
+        assertEq(game.credits(verifier), 100e18 + 160e18, "bond and award");
+        game.withdraw(260e18);
+        vm.stopPrank();
         assertEq(token.balanceOf(verifier), 1_000e18 + 160e18, "bond and award");
         assertEq(supply - token.totalSupply(), 200e18, "burned");
+        _compensated(receipt);
         assertEq(token.balanceOf(address(game)), 0, "nothing is left");
         _refuseToOpen(receipt, abi.encodeWithSelector(IDisputeGame.AlreadyConvicted.selector, now_.receipt));
+    }
+
+    /// The client gets his part, once.
+    function _compensated(Receipt memory receipt) private {
+        uint256 before = token.balanceOf(client);
+        vm.prank(stranger);
+        assertEq(game.compensate(receipt), 40e18, "share");
+        assertEq(token.balanceOf(client) - before, 40e18, "paid");
+        _refuse(abi.encodeWithSelector(IDisputeGame.NothingOwed.selector, now_.receipt));
+        game.compensate(receipt);
     }
 
     /// Opens with a signature over something else, and expects that refusal.
@@ -260,7 +298,7 @@ contract DisputeGameTest is World {
     function test_aSilentChallengerPaysTheProvider() public {
         Receipt memory receipt = _receipt();
         bytes32 id = _open(receipt);
-        _commit(id, receipt);
+        _commit(id);
         uint256 before = token.balanceOf(provider);
         pass(CLOCK);
         _refuse(abi.encodeWithSelector(IDisputeGame.NotYetOver.selector, uint256(time())));
@@ -294,8 +332,10 @@ contract DisputeGameTest is World {
         assertEq(staking.slashable(provider), 600e18, "slashed once");
         game.timeout(other, receipt);
         assertEq(staking.slashable(provider), 600e18, "not twice");
+        vm.prank(stranger);
+        game.withdraw(BOND);
         assertEq(token.balanceOf(stranger), 1_000e18, "bond came home");
-        assertEq(token.balanceOf(address(game)), 0, "nothing is left");
+        assertEq(token.balanceOf(address(game)), BOND, "the other's");
     }
 
     function test_stakeIsHeldDuringAGame() public {
@@ -339,22 +379,20 @@ contract DisputeGameTest is World {
         other.words = 1;
         _refuse(abi.encodeWithSelector(IDisputeGame.WrongState.selector, id));
         vm.prank(hotKey);
-        game.commit(other, receipt, outputs, roots);
+        game.commit(other, outputs, roots);
         _refuse(abi.encodeWithSelector(IDisputeGame.NotYourMove.selector, stranger));
         vm.prank(stranger);
-        game.commit(now_, receipt, outputs, roots);
+        game.commit(now_, outputs, roots);
         _refuse(abi.encodeWithSelector(IDisputeGame.WrongPhase.selector, Phase.COMMIT));
         vm.prank(hotKey);
-        game.revealLeaf(now_, output);
+        game.revealLeaves(now_, output);
         _refuse(abi.encodeWithSelector(IDisputeGame.WrongCount.selector, 2, 1));
         vm.prank(hotKey);
-        game.commit(now_, receipt, roots, roots);
+        game.commit(now_, roots, roots);
+        _commit(id);
         receipt.client = stranger;
         _refuse(abi.encodeWithSelector(IDisputeGame.WrongReceipt.selector));
-        vm.prank(hotKey);
-        game.commit(now_, receipt, outputs, roots);
-        receipt.client = client;
-        _commit(id, receipt);
+        game.timeout(now_, receipt);
         _refuse(abi.encodeWithSelector(IDisputeGame.WrongOpening.selector));
         vm.prank(verifier);
         game.pick(now_, 1, bytes32(0), outputs);
@@ -363,18 +401,18 @@ contract DisputeGameTest is World {
     function test_chainsRefuse() public {
         Receipt memory receipt = _receipt();
         bytes32 id = _open(receipt);
-        _commit(id, receipt);
+        _commit(id);
         _pick(id);
-        _revealTensor(id, receipt);
+        _revealTensor(id);
         ElementPick memory choice = _element();
         Evidence memory evidence = _evidence(2);
         _refuse(abi.encodeWithSelector(IDisputeGame.NotNarrowed.selector));
         vm.prank(verifier);
         game.proveElement(now_, receipt, choice, evidence);
-        _pickElement(id);
+        _pickElement(id, receipt);
         _refuse(abi.encodeWithSelector(IDisputeGame.WrongEnd.selector));
         vm.prank(hotKey);
-        game.revealStates(now_, new bytes(24));
+        game.revealStates(now_, new bytes(12));
     }
 
     function test_theConstructorRefuses() public {

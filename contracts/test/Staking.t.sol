@@ -339,10 +339,19 @@ contract StakingTest is World {
         vm.expectEmit(address(staking));
         emit IStaking.Slashed(provider, slasher, verifier, 100, 301);
         assertEq(_slash(401, 2_500), 401, "taken");
+        assertEq(staking.totalHeld(), 1_000, "nothing has moved");
+        (uint128 awarded, uint128 burning) = staking.spoils(verifier);
+        assertEq(uint256(awarded), 100, "waits for the beneficiary");
+        assertEq(uint256(burning), 301, "waits for the fire");
+        vm.expectEmit(address(staking));
+        emit IStaking.Collected(verifier, 100, 301);
+        vm.prank(stranger);
+        assertEq(staking.collect(verifier), 100, "collected");
         assertEq(token.balanceOf(verifier), 100, "award, rounded down");
         assertEq(token.totalSupply(), supply - 301, "burned");
         assertEq(staking.slashable(provider), 599, "left");
         assertEq(staking.totalHeld(), 599, "held");
+        assertEq(staking.collect(verifier), 0, "once");
     }
 
     function test_slashReachesActiveStakeFirstThenTheOldestUnbonding() public {
@@ -363,6 +372,7 @@ contract StakingTest is World {
         _withdraw(0);
         _withdraw(1);
         assertEq(staking.slashable(provider), 0, "all gone");
+        staking.collect(verifier);
         assertEq(token.balanceOf(address(staking)), 0, "balance");
     }
 
@@ -379,8 +389,9 @@ contract StakingTest is World {
         _stake(100);
         _unbond(10);
         assertEq(_slash(type(uint256).max, 5_000), 100, "taken");
-        assertEq(token.balanceOf(verifier), 50, "award");
+        assertEq(staking.collect(verifier), 50, "award");
         assertEq(_slash(1, 5_000), 0, "nothing left");
+        assertEq(staking.collect(verifier), 0, "award");
         assertEq(token.balanceOf(verifier), 50, "no award from nothing");
     }
 
@@ -411,7 +422,7 @@ contract StakingTest is World {
         awardBps = uint16(bound(awardBps, 0, 5_000));
         _stake(stake);
         uint256 taken = _slash(bound(amount, 1, type(uint96).max), awardBps);
-        assertTrue(token.balanceOf(verifier) * 2 <= taken, "award");
+        assertTrue(staking.collect(verifier) * 2 <= taken, "award");
     }
 
     function test_holdDelaysWithdrawalsOnly() public {
@@ -465,9 +476,9 @@ contract StakingTest is World {
         target.withdraw(0);
         _refused(hostile);
         vm.stopPrank();
-        target.grantRole(target.SLASHER_ROLE(), address(hostile));
-        hostile.attack(address(target), abi.encodeCall(target.slash, (provider, 1, verifier, 0)));
-        target.slash(provider, 1, verifier, 5_000);
+        target.slash(provider, 10, verifier, 5_000);
+        hostile.attack(address(target), abi.encodeCall(target.collect, (verifier)));
+        target.collect(verifier);
         _refused(hostile);
         assertEq(hostile.balanceOf(address(target)), target.totalHeld(), "balance");
     }

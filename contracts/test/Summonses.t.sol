@@ -10,12 +10,12 @@ import {IAIVMToken} from "../src/interfaces/IAIVMToken.sol";
 import {IEscrowManager} from "../src/interfaces/IEscrowManager.sol";
 import {IMisconduct} from "../src/interfaces/IMisconduct.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
-import {MerkleTree} from "../src/libraries/MerkleTree.sol";
 import {Receipt} from "../src/types/Receipt.sol";
 import {Standing} from "../src/types/Summons.sol";
 import {Accused} from "./support/Accused.sol";
 import {ContractWallet} from "./support/ContractWallet.sol";
 import {HostileToken} from "./support/HostileToken.sol";
+import {leafOf, nodeOf} from "./support/Hashes.sol";
 import {vm} from "./support/Vm.sol";
 import {sign} from "./support/Voucher.sol";
 
@@ -187,13 +187,13 @@ contract SummonsesTest is Accused {
     function _list() private returns (bytes32 model, bytes32[] memory path) {
         bytes32[5] memory hashes;
         for (uint256 i = 0; i < 5; ++i) {
-            hashes[i] = MerkleTree.leafHash(abi.encode(i == 3 ? LISTED : bytes32(i)));
+            hashes[i] = leafOf(abi.encode(i == 3 ? LISTED : bytes32(i)));
         }
         path = new bytes32[](3);
-        (path[0], path[1]) = (hashes[2], MerkleTree.nodeHash(hashes[0], hashes[1]));
+        (path[0], path[1]) = (hashes[2], nodeOf(hashes[0], hashes[1]));
         path[2] = hashes[4];
-        bytes32 right = MerkleTree.nodeHash(hashes[2], hashes[3]);
-        bytes32 root = MerkleTree.nodeHash(MerkleTree.nodeHash(path[1], right), hashes[4]);
+        bytes32 right = nodeOf(hashes[2], hashes[3]);
+        bytes32 root = nodeOf(nodeOf(path[1], right), hashes[4]);
         model = keccak256("manifest 2");
         vm.prank(publisher);
         registry.register("demo/minilm", "1.0.1", model, root, 0, "ipfs://manifest");
@@ -229,7 +229,7 @@ contract SummonsesTest is Accused {
         vm.expectRevert(abi.encodeWithSelector(IMisconduct.NotListed.selector, model, program));
         misconduct.showListing(receipt, position, count, cut);
         // A node of the tree is not a program.
-        receipt = _gift(model, MerkleTree.nodeHash(path[0], MerkleTree.leafHash(abi.encode(LISTED))));
+        receipt = _gift(model, nodeOf(path[0], leafOf(abi.encode(LISTED))));
         vm.expectRevert(abi.encodeWithSelector(IMisconduct.NotListed.selector, model, receipt.program));
         misconduct.showListing(receipt, position, count, cut);
     }

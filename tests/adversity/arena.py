@@ -26,7 +26,7 @@ from aivm.chain.rpc import RpcError
 from aivm.dispute.game import Outcome, opened, played
 from aivm.dispute.moves import Move
 from aivm.dispute.player import Challenger, Provider
-from aivm.dispute.state import State, game_id
+from aivm.dispute.state import State, game_id, receipt_hash
 from aivm.errors import AivmError, BadInput, ChainRejected, IllegalMove
 from aivm.receipts import Receipt, SignedReceipt, sign_receipt
 
@@ -78,6 +78,7 @@ class Arena:
     devchain: DevChain
     terms: Terms
     tally: Tally
+    receipts: list[Receipt] = field(default_factory=list)  # of all games
 
     @classmethod
     async def prepared(
@@ -122,8 +123,20 @@ class Arena:
         await self.chain.token.transfer(self.account(OWNER), account.address, amount)
         await self.chain.token.approve(account, self.game.address, amount)
 
+    async def _settle(self) -> None:
+        """Everybody takes what the dispute game and the stake hold for him."""
+        for receipt in self.receipts:
+            if (await self.game.verdict(receipt_hash(receipt))).share:
+                await self.game.compensate(self.account(STRANGER), receipt)
+        for who in PEOPLE.values():
+            if credit := await self.game.credit(self.address(who)):
+                await self.game.withdraw(self.account(who), credit)
+        await self.chain.staking.collect(self.account(STRANGER), self.game.address)
+
     async def money(self) -> dict[str, int]:
-        """Where all tokens of a duel are; `stake` is what can be slashed, `supply` what exists."""
+        """Where all tokens of a duel are, once everybody took his; `stake` is what can be slashed,
+        `supply` what exists."""
+        await self._settle()
         token, staking = self.chain.token, self.chain.staking
         held = {name: await token.balance_of(self.address(who)) for name, who in PEOPLE.items()}
         held["game"] = await token.balance_of(self.game.address)
@@ -162,6 +175,7 @@ class Arena:
     async def join(self, table: Table, signed: SignedReceipt, who: int = CHALLENGER) -> Duel:
         """A game about this signed receipt by that challenger."""
         tree, receipt = table.provider.program, signed.receipt
+        self.receipts.append(receipt)
         game = await self.game.open(self.account(who), signed, tree.record(0), tree.path(0))
         people = (self.address(HOT), self.address(who))
         header = (tree.record(0), tree.path(0))

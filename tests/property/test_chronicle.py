@@ -56,7 +56,7 @@ def test_games_about_any_family(family: str, seed: int) -> None:
 
 
 LONG_GAMES = {
-    "matmul": MatMul((0, 1), TensorType(DType.F32, (120, 70))),
+    "matmul": MatMul((0, 1), TensorType(DType.F32, (120, 280))),
     "lanes": Reduce(Reduction.SUM, (0,), TensorType(DType.F32, (120,)), 120, 300, 1),
     "arg": Reduce(Reduction.ARG_MAX, (0,), TensorType(DType.I64, (120,)), 120, 300, 1),
 }

@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ElementPick, Evidence, OpenedRecord, OutputProof, PackedState, Phase} from "../types/Game.sol";
+import {TensorType} from "../types/Claim.sol";
+import {
+    ElementPick,
+    Evidence,
+    OpenedRecord,
+    OutputProof,
+    PackedState,
+    Phase,
+    ShownType,
+    StepPick,
+    Work
+} from "../types/Game.sol";
 import {Receipt} from "../types/Receipt.sol";
 import {IAIVMToken} from "./IAIVMToken.sol";
 import {IReferee} from "./IReferee.sol";
@@ -24,17 +35,31 @@ interface IDisputeGame {
     event Moved(bytes32 indexed game, PackedState state);
     /// @notice What the provider posted: nodes (or tensor roots), ...
     event Revealed(bytes32 indexed game, bytes32[] nodes);
+    /// @notice ... the type of a value, ...
+    event Typed(bytes32 indexed game, TensorType kind);
     /// @notice ... roots of outputs, ...
     event Committed(bytes32 indexed game, bytes32[] outputs);
-    /// @notice ... or the bytes of a leaf, or the words of lanes or states (8 bytes each).
+    /// @notice ... or the bytes of leaves, or the words of lanes or states.
     event Posted(bytes32 indexed game, bytes data);
-    /// @notice The receipt is false. `taken` of the stake, of which the challenger and the client got their parts.
-    event Convicted(bytes32 indexed game, address indexed provider, address indexed challenger, uint256 taken);
+    /// @notice The receipt is false. Of what was `taken` from the stake the challenger was credited `award`, with his bond;
+    /// the client's `share` waits for `compensate`; the rest is burned.
+    event Convicted(
+        bytes32 indexed game,
+        address indexed provider,
+        address indexed challenger,
+        uint256 taken,
+        uint256 award,
+        uint256 share
+    );
     /// @notice The challenger ran out of time and lost the bond.
     event Acquitted(bytes32 indexed game, address indexed provider, address indexed challenger);
     /// @notice The receipt had been convicted in another game, or governance has retired this contract: the bond went
     /// home.
     event Voided(bytes32 indexed game);
+
+    event Deposited(address indexed account, uint256 amount);
+    event Withdrawn(address indexed account, uint256 amount);
+    event Compensated(bytes32 indexed receipt, address indexed client, uint256 amount);
 
     error OutOfRange(uint256 value, uint256 least, uint256 most);
     error NotDisputable(uint8 tier);
@@ -62,20 +87,19 @@ interface IDisputeGame {
     error NotNarrowed();
     /// @notice The proof shows nothing but that all is well.
     error NothingWrong();
+    error InsufficientCredit(uint256 asked, uint256 credit);
+    /// @notice The receipt was not convicted, or its client has been paid.
+    error NothingOwed(bytes32 receipt);
 
-    /// @notice Doubts a receipt; takes the bond (needs an allowance), and holds the provider's stake.
+    /// @notice Doubts a receipt; takes the bond from the sender's credit (what is missing, from his tokens: that needs an
+    /// allowance), and holds the provider's stake.
     /// @param header Record 0 of the receipt's program, with its path.
     function open(Receipt calldata receipt, bytes calldata signature, OpenedRecord calldata header)
         external
         returns (bytes32 game);
 
     /// @notice Provider: the roots of the receipt's outputs, and the top frontier of the trace tree.
-    function commit(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        bytes32[] calldata outputs,
-        bytes32[] calldata nodes
-    ) external;
+    function commit(PackedState calldata packed, bytes32[] calldata outputs, bytes32[] calldata nodes) external;
 
     /// @notice Provider: the frontier below the node in dispute; at the leaves of the trace, the tensor roots.
     function reveal(PackedState calldata packed, bytes32[] calldata nodes) external;
@@ -94,19 +118,22 @@ interface IDisputeGame {
     function proveConstant(PackedState calldata packed, Receipt calldata receipt, OpenedRecord calldata constant_)
         external;
 
-    /// @notice Provider: the record that makes the value in dispute, and the top frontier of its data tree.
-    function revealTensor(
+    /// @notice Provider: the type of the value in dispute, and the top frontier of its data tree.
+    function revealTensor(PackedState calldata packed, TensorType calldata kind, bytes32[] calldata nodes) external;
+
+    /// @notice Challenger: the program gives the value another type than the provider.
+    function proveType(
         PackedState calldata packed,
         Receipt calldata receipt,
-        OpenedRecord calldata instruction,
-        bytes32[] calldata nodes
+        ShownType calldata shown,
+        OpenedRecord calldata instruction
     ) external;
 
-    /// @notice Provider: the bytes of the data leaf in dispute.
-    function revealLeaf(PackedState calldata packed, bytes calldata data) external;
+    /// @notice Provider: the bytes of all data leaves below the node in dispute.
+    function revealLeaves(PackedState calldata packed, bytes calldata data) external;
 
-    /// @notice Challenger: one element of the leaf.
-    function pickElement(PackedState calldata packed, ElementPick calldata choice) external;
+    /// @notice Challenger: one element of the leaves; opens the instruction that makes it, and its operands.
+    function pickElement(PackedState calldata packed, Receipt calldata receipt, ElementPick calldata choice) external;
 
     /// @notice Provider: the 16 lanes of a float sum after its last step.
     function revealLanes(PackedState calldata packed, bytes calldata lanes) external;
@@ -118,13 +145,13 @@ interface IDisputeGame {
     function revealStates(PackedState calldata packed, bytes calldata states) external;
 
     /// @notice Challenger: one of the segments.
-    function pickStep(PackedState calldata packed, uint32 segment, bytes calldata states) external;
+    function pickStep(PackedState calldata packed, StepPick calldata choice) external;
 
     /// @notice Challenger: the step that is left gives something else than the provider says.
     function prove(
         PackedState calldata packed,
         Receipt calldata receipt,
-        bytes calldata record,
+        Work calldata work,
         Evidence calldata evidence
     ) external;
 
@@ -140,9 +167,8 @@ interface IDisputeGame {
     function proveStep(
         PackedState calldata packed,
         Receipt calldata receipt,
-        uint32 segment,
-        bytes calldata states,
-        bytes calldata record,
+        StepPick calldata choice,
+        Work calldata work,
         Evidence calldata evidence
     ) external;
 
@@ -151,7 +177,7 @@ interface IDisputeGame {
         PackedState calldata packed,
         Receipt calldata receipt,
         bytes calldata lanes,
-        bytes calldata record,
+        Work calldata work,
         Evidence calldata evidence
     ) external;
 
@@ -160,6 +186,21 @@ interface IDisputeGame {
 
     /// @notice Ends a game about a receipt that another game has convicted: the bond goes home. Anyone.
     function void(PackedState calldata packed) external;
+
+    /// @notice Adds to the sender's credit, from which bonds are taken; needs an allowance.
+    function deposit(uint256 amount) external;
+
+    /// @notice Pays the sender out of his credit.
+    function withdraw(uint256 amount) external;
+
+    /// @notice Pays the client of a convicted receipt his part. Anyone.
+    function compensate(Receipt calldata receipt) external returns (uint256 amount);
+
+    /// @notice What an account can withdraw, or open games with.
+    function credits(address account) external view returns (uint256);
+
+    /// @notice Whether a receipt has been doubted and convicted, and what its client has not been paid yet.
+    function verdicts(bytes32 receipt) external view returns (bool doubted, bool convicted, uint128 share);
 
     /// @notice keccak256 of the packed state of a game; zero if there is none.
     function games(bytes32 game) external view returns (bytes32);

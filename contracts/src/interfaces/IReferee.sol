@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ElementPick, Evidence, OpenedRecord, OutputProof, PackedState, Phase} from "../types/Game.sol";
+import {
+    ElementPick,
+    Evidence,
+    OpenedRecord,
+    OutputProof,
+    PackedState,
+    ShownType,
+    StepPick,
+    Work
+} from "../types/Game.sol";
 import {Receipt} from "../types/Receipt.sol";
 import {IOneStep} from "./IOneStep.sol";
 
@@ -28,76 +37,70 @@ interface IReferee {
         view
         returns (bool differs);
 
-    /// @return next What comes next.
-    /// @return narrowed The state after the move; phase and clocks in it do not count.
-    function revealTensor(
+    /// @return differs Whether the program gives the value another type than the provider.
+    function proveType(
         PackedState calldata packed,
         Receipt calldata receipt,
-        OpenedRecord calldata instruction,
-        bytes32[] calldata nodes
-    ) external view returns (Phase next, PackedState memory narrowed);
+        ShownType calldata shown,
+        OpenedRecord calldata instruction
+    ) external view returns (bool differs);
 
-    function revealLeaf(PackedState calldata packed, bytes calldata data)
+    /// @return narrowed The state after the move; the clocks in it do not count.
+    function pickElement(PackedState calldata packed, Receipt calldata receipt, ElementPick calldata choice)
         external
         view
-        returns (Phase next, PackedState memory narrowed);
-
-    function pickElement(PackedState calldata packed, ElementPick calldata choice)
-        external
-        view
-        returns (Phase next, PackedState memory narrowed);
+        returns (PackedState memory narrowed);
 
     function revealLanes(PackedState calldata packed, bytes calldata lanes)
         external
         view
-        returns (Phase next, PackedState memory narrowed);
+        returns (PackedState memory narrowed);
 
     function pickLane(PackedState calldata packed, uint8 lane, bytes calldata lanes)
         external
         view
-        returns (Phase next, PackedState memory narrowed);
+        returns (PackedState memory narrowed);
 
     function revealStates(PackedState calldata packed, bytes calldata states)
         external
         view
-        returns (Phase next, PackedState memory narrowed);
+        returns (PackedState memory narrowed);
 
-    function pickStep(PackedState calldata packed, uint32 segment, bytes calldata states)
+    function pickStep(PackedState calldata packed, StepPick calldata choice)
         external
         view
-        returns (Phase next, PackedState memory narrowed);
+        returns (PackedState memory narrowed);
 
-    /// @return differs Whether the step gives something else than the provider says.
+    /// @return wrong Whether the step that is left gives something else than the provider says.
     function prove(
         PackedState calldata packed,
         Receipt calldata receipt,
-        bytes calldata record,
+        Work calldata work,
         Evidence calldata evidence
-    ) external view returns (bool differs);
+    ) external view returns (bool wrong);
 
     function proveElement(
         PackedState calldata packed,
         Receipt calldata receipt,
         ElementPick calldata choice,
         Evidence calldata evidence
-    ) external view returns (bool differs);
+    ) external view returns (bool wrong);
 
     function proveStep(
         PackedState calldata packed,
         Receipt calldata receipt,
-        uint32 segment,
-        bytes calldata states,
-        bytes calldata record,
+        StepPick calldata choice,
+        Work calldata work,
         Evidence calldata evidence
-    ) external view returns (bool differs);
+    ) external view returns (bool wrong);
 
     function proveFinish(
         PackedState calldata packed,
         Receipt calldata receipt,
         bytes calldata lanes,
-        bytes calldata record,
+        Work calldata work,
         Evidence calldata evidence
-    ) external view returns (bool differs);
+    ) external view returns (bool wrong);
 
     function oneStep() external view returns (IOneStep);
 }

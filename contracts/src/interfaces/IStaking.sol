@@ -17,7 +17,10 @@ import {IAIVMToken} from "./IAIVMToken.sol";
 /// in the moment after it signed. A key belongs to the first provider that names it, for ever.
 ///
 /// This contract is the `verifyingContract` of receipts (EIP-712 domain "AIVM", version "1").
-/// Invariant: its token balance is the sum of all `staked + unbonding`.
+/// A slash moves no tokens: what it took waits until somebody calls `collect`, so that a conviction costs little and cannot
+/// fail at a payee.
+///
+/// Invariant: its token balance is the sum of all `staked + unbonding` and of what waits to be collected.
 interface IStaking {
     event ProviderRegistered(address indexed provider, address indexed hotKey, string endpoint);
     event HotKeyRotated(address indexed provider, address indexed previous, address indexed hotKey);
@@ -31,6 +34,7 @@ interface IStaking {
     event Slashed(
         address indexed provider, address indexed slasher, address indexed beneficiary, uint256 awarded, uint256 burned
     );
+    event Collected(address indexed beneficiary, uint256 awarded, uint256 burned);
     event MinimumStakeChanged(uint128 minimumStake);
 
     error ZeroAddress();
@@ -84,12 +88,15 @@ interface IStaking {
     function hold(address provider, uint64 until) external;
 
     /// @notice Takes up to `amount` from `provider`; by a slasher.
-    /// @param beneficiary Receives `awardBps` of what was taken (rounded down); the rest is burned.
+    /// @param beneficiary Can collect `awardBps` of what was taken (rounded down); the rest is burned then.
     /// @param awardBps At most `MAX_AWARD_BPS`, so that nobody gains by convicting himself.
     /// @return taken `amount`, or all the stake there is, if that is less.
     function slash(address provider, uint256 amount, address beneficiary, uint16 awardBps)
         external
         returns (uint256 taken);
+
+    /// @notice Pays a beneficiary all that slashes have awarded to it, and burns the rest of what they took. Anyone.
+    function collect(address beneficiary) external returns (uint256 awarded);
 
     /// @notice Changes the stake from which a provider is active. By governance.
     function setMinimumStake(uint128 amount) external;
@@ -126,7 +133,10 @@ interface IStaking {
     function token() external view returns (IAIVMToken);
     function minimumStake() external view returns (uint128);
 
-    /// @notice Sum of all `staked + unbonding`.
+    /// @notice What waits for `collect`.
+    function spoils(address beneficiary) external view returns (uint128 awarded, uint128 burning);
+
+    /// @notice Sum of all `staked + unbonding`, and of what waits to be collected.
     function totalHeld() external view returns (uint256);
     function SLASHER_ROLE() external view returns (bytes32);
     function UNBONDING_DELAY() external view returns (uint64);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IOneStep} from "../interfaces/IOneStep.sol";
 import {Stage, TensorType} from "../types/Claim.sol";
+import {Casts} from "./Casts.sol";
 import {Float32} from "./Float32.sol";
 import {DTypeCode, FunctionCode} from "./Functions.gen.sol";
 import {Integers} from "./Integers.sol";
@@ -45,7 +46,7 @@ library Chains {
         if (stage == Stage.ELEMENT && count != 0) revert IOneStep.NoSuchStage();
         (uint256 word, uint256 place) = _before(step);
         if (stage == Stage.ELEMENT) return _words(step, word);
-        if (_isArg(step.claim.record)) return _arg(step, word, place);
+        if (isArg(step.claim.record)) return _arg(step, word, place);
         return _words(step, _next(step, word));
     }
 
@@ -53,13 +54,13 @@ library Chains {
     function _before(Step memory step) private pure returns (uint256 word, uint256 place) {
         bytes memory record = step.claim.record;
         uint64[] memory given = step.claim.before;
-        bool isArg = _isArg(record);
-        uint256 expected = isArg ? 2 : 1;
-        if (step.claim.step < (_isFloatSum(record) ? ChainTable.SUM_LANES : 1)) expected = 0;
+        bool hasPlace = isArg(record);
+        uint256 expected = hasPlace ? 2 : 1;
+        if (step.claim.step < (isFloatSum(record) ? ChainTable.SUM_LANES : 1)) expected = 0;
         if (given.length != expected) revert IOneStep.WrongState(given.length, expected);
         if (expected == 0) return (_start(step), 0);
-        (word, place) = (given[0], isArg ? given[1] : 0);
-        Steps.demandFit(isArg ? step.dtypeOf(0) : record.dtype(), word);
+        (word, place) = (given[0], hasPlace ? given[1] : 0);
+        Steps.demandFit(hasPlace ? step.dtypeOf(0) : record.dtype(), word);
     }
 
     function _start(Step memory step) private pure returns (uint256) {
@@ -148,7 +149,7 @@ library Chains {
         if (dtype == DTypeCode.F32 && Float32.isNaN(best)) keep = true;
         words = new uint64[](2);
         // forge-lint: disable-next-item(unsafe-typecast)
-        words[0] = uint64(step.numerics.canonical(dtype, keep ? best : word));
+        words[0] = uint64(Casts.canonical(dtype, keep ? best : word));
         // forge-lint: disable-next-item(unsafe-typecast)
         words[1] = uint64(keep ? place : step.claim.step);
     }
@@ -199,7 +200,7 @@ library Chains {
     /// Of a float sum: lane i takes in lane i + 8, then i + 4, i + 2, i + 1.
     function _finish(Step memory step, uint256 count) private pure returns (uint256) {
         uint64[] memory lanes = step.claim.before;
-        if (!_isFloatSum(step.claim.record) || count == 0) revert IOneStep.NoSuchStage();
+        if (!isFloatSum(step.claim.record) || count == 0) revert IOneStep.NoSuchStage();
         if (lanes.length != ChainTable.SUM_LANES) revert IOneStep.WrongState(lanes.length, ChainTable.SUM_LANES);
         for (uint256 lane = 0; lane < ChainTable.SUM_LANES; ++lane) {
             Steps.demandFit(DTypeCode.F32, lanes[lane]);
@@ -213,14 +214,16 @@ library Chains {
         return lanes[0];
     }
 
-    function _isArg(bytes memory record) private pure returns (bool) {
+    /// Whether a state has two words: the best so far, and where it was.
+    function isArg(bytes memory record) internal pure returns (bool) {
         uint256 reduction = record.functionCode();
         return
             record.opcode() == Opcode.REDUCE
                 && (reduction == ReductionCode.ARG_MAX || reduction == ReductionCode.ARG_MIN);
     }
 
-    function _isFloatSum(bytes memory record) private pure returns (bool) {
+    /// Whether the chain is sixteen, the lanes of a float sum.
+    function isFloatSum(bytes memory record) internal pure returns (bool) {
         return record.opcode() == Opcode.REDUCE && record.functionCode() == ReductionCode.SUM
             && record.dtype() == DTypeCode.F32;
     }
@@ -229,6 +232,6 @@ library Chains {
     function _words(Step memory step, uint256 word) private pure returns (uint64[] memory words) {
         words = new uint64[](1);
         // forge-lint: disable-next-item(unsafe-typecast)
-        words[0] = uint64(step.numerics.canonical(step.claim.record.dtype(), word)); // a word has at most 64 bits
+        words[0] = uint64(Casts.canonical(step.claim.record.dtype(), word)); // a word has at most 64 bits
     }
 }

@@ -8,27 +8,32 @@ pragma solidity 0.8.37;
 library MerkleTree {
     /// @notice Of one round: 64 nodes.
     uint256 internal constant MAX_LEVELS = 6;
+    /// @notice Of the last round in a data tree, which shows the leaves themselves.
+    uint256 internal constant LEAF_LEVELS = 2;
+    /// @notice A data tree, or what is left of it, that is shown at once.
+    uint256 internal constant SMALL_LEVELS = 3;
     uint256 internal constant LEAF_BYTES = 256;
+    uint256 private constant LEAF = 0; // tags
+    uint256 private constant NODE = 1;
 
     /// @notice The SHA-256 precompile did not answer (out of gas).
     error HashFailed();
 
-    function leafHash(bytes memory data) internal pure returns (bytes32) {
-        return sha256(abi.encodePacked(bytes1(0), data));
+    function leafHash(bytes calldata data) internal view returns (bytes32) {
+        uint256 free = _free(LEAF);
+        assembly ("memory-safe") {
+            calldatacopy(add(free, 1), data.offset, data.length)
+        }
+        return _sha(free, data.length + 1);
     }
 
-    function nodeHash(bytes32 left, bytes32 right) internal view returns (bytes32 hash) {
+    /// @notice The hash of a leaf of 32 bytes.
+    function leafHash(bytes32 data) internal view returns (bytes32) {
+        uint256 free = _free(LEAF);
         assembly ("memory-safe") {
-            let free := mload(0x40) // scratch space behind the last allocation
-            mstore8(free, 1)
-            mstore(add(free, 1), left)
-            mstore(add(free, 33), right)
-            if iszero(staticcall(gas(), 2, free, 65, 0, 32)) {
-                mstore(0, 0x832d990500000000000000000000000000000000000000000000000000000000)
-                revert(0, 4)
-            }
-            hash := mload(0)
+            mstore(add(free, 1), data)
         }
+        return _sha(free, 33);
     }
 
     /// @notice The level of the root over so many leaves, one or more.
@@ -45,6 +50,12 @@ library MerkleTree {
         return (level + rounds - 1) / rounds;
     }
 
+    /// @notice How far the next round goes down from a node of a data tree; 0 where its leaves are shown.
+    /// @dev A leaf has the bytes of eight nodes: so the last round goes down less far, unless it is the only one.
+    function dataLevels(uint256 level) internal pure returns (uint256) {
+        return level <= SMALL_LEVELS ? 0 : roundLevels(level - LEAF_LEVELS);
+    }
+
     /// @notice How many nodes lie `levels` below node (`level`, `index`) of a tree of so many leaves.
     function frontierSize(uint256 leaves, uint256 level, uint256 index, uint256 levels)
         internal
@@ -57,42 +68,35 @@ library MerkleTree {
     }
 
     /// @notice The node over a whole frontier of one node or more; with `areLeaves`, over leaves of 32 bytes.
-    /// @dev Assembly, because most of a dispute's gas is spent here. Works behind the free memory and allocates nothing.
-    function hashUp(bytes32[] calldata nodes, bool areLeaves) internal view returns (bytes32 root) {
+    function hashUp(bytes32[] calldata nodes, bool areLeaves) internal view returns (bytes32) {
+        uint256 count = nodes.length;
+        uint256 level = _free(LEAF);
         assembly ("memory-safe") {
-            // Hashes `size` bytes at `from`, the first of which is the tag, to `to`.
-            function sha(from, size, to) {
-                if iszero(staticcall(gas(), 2, from, size, to, 32)) {
-                    mstore(0, 0x832d990500000000000000000000000000000000000000000000000000000000) // HashFailed()
-                    revert(0, 4)
-                }
-            }
-            let level := mload(0x40) // the nodes of a level, one word each
-            let count := nodes.length
-            let tagged := add(level, shl(5, count)) // tag, then one leaf or two nodes
             calldatacopy(level, nodes.offset, shl(5, count))
-            if areLeaves {
-                mstore8(tagged, 0)
-                for { let node := level } lt(node, tagged) { node := add(node, 32) } {
-                    mstore(add(tagged, 1), mload(node))
-                    sha(tagged, 33, node)
+        }
+        if (areLeaves) _hashLeaves(level, count);
+        return _fold(level, count);
+    }
+
+    /// @notice The node over bytes cut into leaves of `size` bytes, each behind the `lead` bytes before it, where there
+    /// are any. No bytes are one empty leaf.
+    function hashUpData(bytes calldata data, uint256 size, uint256 lead) internal view returns (bytes32) {
+        unchecked {
+            uint256 count = data.length == 0 ? 1 : (data.length + size - 1) / size;
+            uint256 level = _free(LEAF);
+            uint256 tagged = level + 32 * count;
+            _store8(tagged, LEAF);
+            uint256 start = 0;
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 end = (i + 1) * size;
+                if (end > data.length) end = data.length;
+                assembly ("memory-safe") {
+                    calldatacopy(add(tagged, 1), add(data.offset, start), sub(end, start))
                 }
+                _store(level + 32 * i, _sha(tagged, end - start + 1));
+                start = end - lead;
             }
-            mstore8(tagged, 1)
-            for {} gt(count, 1) {} {
-                let pairs := shr(1, count)
-                let end := add(level, shl(5, pairs))
-                let from := level
-                for { let to := level } lt(to, end) { to := add(to, 32) } {
-                    mstore(add(tagged, 1), mload(from))
-                    mstore(add(tagged, 33), mload(add(from, 32)))
-                    sha(tagged, 65, to)
-                    from := add(from, 64)
-                }
-                if and(count, 1) { mstore(end, mload(from)) } // an odd last node moves up as it is
-                count := sub(count, pairs)
-            }
-            root := mload(level)
+            return _fold(level, count);
         }
     }
 
@@ -104,16 +108,95 @@ library MerkleTree {
         returns (bytes32)
     {
         if (position >= count) return 0;
+        uint256 free = _free(NODE);
         uint256 used = 0;
-        for (uint256 last = count - 1; last > 0; last >>= 1) {
-            bool isRight = position & 1 == 1;
-            if (isRight || position < last) {
-                if (used == siblings.length) return 0;
-                bytes32 sibling = siblings[used++];
-                node = isRight ? nodeHash(sibling, node) : nodeHash(node, sibling);
+        unchecked {
+            for (uint256 last = count - 1; last > 0; last >>= 1) {
+                uint256 isRight = position & 1;
+                if (isRight == 1 || position < last) {
+                    if (used == siblings.length) return 0;
+                    assembly ("memory-safe") {
+                        mstore(add(add(free, 1), shl(5, isRight)), node)
+                        mstore(sub(add(free, 33), shl(5, isRight)), calldataload(add(siblings.offset, shl(5, used))))
+                    }
+                    node = _sha(free, 65);
+                    ++used;
+                }
+                position >>= 1;
             }
-            position >>= 1;
         }
         return used == siblings.length ? node : bytes32(0);
+    }
+
+    // --- parts: they work behind the free memory and allocate nothing. Assembly, because most hashing of a dispute ----
+    // --- is done here.
+
+    /// Hashes `count` leaves of one word each, in place.
+    function _hashLeaves(uint256 level, uint256 count) private view {
+        unchecked {
+            uint256 tagged = level + 32 * count;
+            _store8(tagged, LEAF);
+            for (uint256 node = level; node < tagged; node += 32) {
+                _store(tagged + 1, _load(node));
+                _store(node, _sha(tagged, 33));
+            }
+        }
+    }
+
+    /// The node over `count` nodes of one word each.
+    function _fold(uint256 level, uint256 count) private view returns (bytes32) {
+        unchecked {
+            uint256 tagged = level + 32 * count;
+            _store8(tagged, NODE);
+            while (count > 1) {
+                uint256 end = level + (count >> 1) * 32;
+                uint256 from = level;
+                for (uint256 to = level; to < end; to += 32) {
+                    _store(tagged + 1, _load(from));
+                    _store(tagged + 33, _load(from + 32));
+                    _store(to, _sha(tagged, 65));
+                    from += 64;
+                }
+                if (count & 1 == 1) _store(end, _load(from)); // an odd last node moves up as it is
+                count -= count >> 1;
+            }
+            return _load(level);
+        }
+    }
+
+    /// Where free memory begins, with that tag in its first byte.
+    function _free(uint256 tag) private pure returns (uint256 free) {
+        assembly ("memory-safe") {
+            free := mload(0x40)
+            mstore8(free, tag)
+        }
+    }
+
+    function _sha(uint256 from, uint256 size) private view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            if iszero(staticcall(gas(), 2, from, size, 0, 32)) {
+                mstore(0, 0x832d990500000000000000000000000000000000000000000000000000000000) // HashFailed()
+                revert(0, 4)
+            }
+            hash := mload(0)
+        }
+    }
+
+    function _load(uint256 place) private pure returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := mload(place)
+        }
+    }
+
+    function _store(uint256 place, bytes32 word) private pure {
+        assembly ("memory-safe") {
+            mstore(place, word)
+        }
+    }
+
+    function _store8(uint256 place, uint256 byte_) private pure {
+        assembly ("memory-safe") {
+            mstore8(place, byte_)
+        }
     }
 }

@@ -3,33 +3,42 @@ pragma solidity 0.8.37;
 
 import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {Claim, Read, TensorType} from "../types/Claim.sol";
-import {Evidence, GameState, OpenedLeaf, OpenedRecord, OpenedTensor, Place} from "../types/Game.sol";
-import {GameRecord} from "./GameRecord.sol";
+import {Evidence, OpenedLeaf, PackedState, Place, Work} from "../types/Game.sol";
 import {MerkleTree} from "./MerkleTree.sol";
+import {PackedGame} from "./PackedGame.sol";
+import {Record} from "./Record.sol";
 import {TensorRoot} from "./TensorRoot.sol";
+
+/// @notice An instruction that was opened, with its operands' types and tensor roots.
+struct OpenedWork {
+    bytes record;
+    TensorType[] types;
+    bytes32[] roots;
+}
 
 /// @title What players open: frontiers, tensors of the trace, and elements in them
 library Openings {
-    using GameRecord for bytes;
+    using PackedGame for PackedState;
+    using Record for bytes;
 
     /// @notice How many leaves the trace has.
-    function values(GameState memory state) internal pure returns (uint256) {
-        return state.inputs + state.constants + state.instructions;
+    function values(PackedState memory state) internal pure returns (uint256) {
+        return state.inputs() + state.constants() + state.instructions();
     }
 
     /// @notice How many records the program has.
-    function records(GameState memory state) internal pure returns (uint256) {
-        return 1 + values(state) + state.outputs;
+    function records(PackedState memory state) internal pure returns (uint256) {
+        return 1 + values(state) + state.outputs();
     }
 
-    /// @notice What a frontier of the node in dispute hashes up to; at the leaves of the trace it is tensor roots.
-    function frontierRoot(GameState memory state, bytes32[] calldata nodes, bool areValues)
+    /// @notice What a frontier `levels` below the node in dispute hashes up to; at the leaves of the trace it is tensor
+    /// roots.
+    function frontierRoot(PackedState memory state, bytes32[] calldata nodes, uint256 levels, bool areValues)
         internal
         view
         returns (bytes32)
     {
-        uint256 levels = MerkleTree.roundLevels(state.level);
-        uint256 expected = MerkleTree.frontierSize(state.leaves, state.level, state.index, levels);
+        uint256 expected = MerkleTree.frontierSize(state.leaves(), state.level(), state.index(), levels);
         if (nodes.length != expected) revert IDisputeGame.WrongCount(nodes.length, expected);
         return MerkleTree.hashUp(nodes, areValues);
     }
@@ -39,45 +48,56 @@ library Openings {
         internal
         view
     {
-        bytes32 hash = MerkleTree.leafHash(abi.encode(leaf));
-        if (MerkleTree.climb(hash, position, count, path) != root) revert IDisputeGame.WrongOpening();
-    }
-
-    /// @notice Reverts unless that is record `position` of the program.
-    function demandRecord(GameState memory state, bytes32 program, uint256 position, OpenedRecord calldata opened)
-        internal
-        view
-    {
-        bytes32 hash = MerkleTree.leafHash(opened.record);
-        if (MerkleTree.climb(hash, position, records(state), opened.path) != program) {
+        if (MerkleTree.climb(MerkleTree.leafHash(leaf), position, count, path) != root) {
             revert IDisputeGame.WrongOpening();
         }
     }
 
-    /// @notice Reverts unless the tensor is value `value` of the trace.
-    function demandTensor(GameState memory state, OpenedTensor calldata tensor, uint256 value) internal view {
-        bytes32 root = TensorRoot.root(tensor.kind, tensor.dataRoot);
-        demand(state.trace, root, value, values(state), tensor.path);
+    /// @notice Reverts unless that is record `position` of the program.
+    function demandRecord(
+        PackedState memory state,
+        bytes32 program,
+        uint256 position,
+        bytes calldata record,
+        bytes32[] calldata path
+    ) internal view {
+        if (MerkleTree.climb(MerkleTree.leafHash(record), position, records(state), path) != program) {
+            revert IDisputeGame.WrongOpening();
+        }
     }
 
-    /// @notice The opened operands and elements as a claim about the value in dispute; says nothing yet of a step.
-    function claimOf(GameState memory state, bytes calldata record, Evidence calldata evidence)
+    /// @notice An instruction with its operands' types and roots; whether they belong to the game is not yet said.
+    function read(Work calldata work) internal pure returns (OpenedWork memory opened) {
+        opened.record = work.record;
+        opened.record.demandLength();
+        uint256 count = opened.record.operands();
+        if (work.operands.length != count) revert IDisputeGame.WrongCount(work.operands.length, count);
+        opened.types = new TensorType[](count);
+        opened.roots = new bytes32[](count);
+        for (uint256 slot = 0; slot < count; ++slot) {
+            opened.types[slot] = work.operands[slot].kind;
+            opened.roots[slot] = TensorRoot.root(opened.types[slot], work.operands[slot].dataRoot);
+        }
+    }
+
+    /// @notice How a game names an instruction with its operands.
+    function hash(OpenedWork memory opened) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(opened.record, opened.roots));
+    }
+
+    /// @notice The work in dispute and elements of its operands as a claim; says nothing yet of a step.
+    function claimOf(PackedState memory state, Work calldata work, Evidence calldata evidence)
         internal
         view
         returns (Claim memory claim)
     {
-        if (keccak256(record) != state.record) revert IDisputeGame.WrongOpening();
-        uint256 count = record.operands();
-        if (evidence.operands.length != count) revert IDisputeGame.WrongCount(evidence.operands.length, count);
-        claim.record = record;
-        claim.element = uint64(state.element);
-        claim.types = new TensorType[](count);
-        for (uint256 slot = 0; slot < count; ++slot) {
-            demandTensor(state, evidence.operands[slot], record.operand(slot));
-            claim.types[slot] = evidence.operands[slot].kind;
-        }
+        OpenedWork memory opened = read(work);
+        if (hash(opened) != state.opened) revert IDisputeGame.WrongOpening();
+        claim.record = opened.record;
+        claim.types = opened.types;
+        claim.element = uint64(state.element());
         for (uint256 i = 0; i < evidence.leaves.length; ++i) {
-            _demandLeaf(evidence, claim.types, evidence.leaves[i]);
+            _demandLeaf(work, claim.types, evidence.leaves[i]);
         }
         claim.reads = new Read[](evidence.reads.length);
         for (uint256 i = 0; i < evidence.reads.length; ++i) {
@@ -85,9 +105,9 @@ library Openings {
         }
     }
 
-    function _demandLeaf(Evidence calldata evidence, TensorType[] memory types, OpenedLeaf calldata leaf) private view {
+    function _demandLeaf(Work calldata work, TensorType[] memory types, OpenedLeaf calldata leaf) private view {
         (uint256 count,) = TensorRoot.leaves(types[leaf.slot]);
-        bytes32 root = evidence.operands[leaf.slot].dataRoot;
+        bytes32 root = work.operands[leaf.slot].dataRoot;
         if (MerkleTree.climb(MerkleTree.leafHash(leaf.data), leaf.index, count, leaf.path) != root) {
             revert IDisputeGame.WrongOpening();
         }
@@ -104,15 +124,20 @@ library Openings {
         return Read(leaf.slot, place.element, word);
     }
 
+    /// @notice Which data leaf holds an element.
+    function leafOf(TensorType memory kind, uint256 element) internal pure returns (uint256) {
+        return element * TensorRoot.elementBytes(kind.dtype) / MerkleTree.LEAF_BYTES;
+    }
+
     /// @notice The word of an element, which must be in that data leaf.
     function elementIn(TensorType memory kind, bytes calldata data, uint256 leaf, uint256 element)
         internal
         pure
         returns (uint64)
     {
-        uint256 size = TensorRoot.elementBytes(kind.dtype);
-        bool isInside = element * size / MerkleTree.LEAF_BYTES == leaf && element < TensorRoot.elements(kind);
-        if (!isInside) revert IDisputeGame.WrongOpening();
-        return TensorRoot.wordIn(data, element, size);
+        if (leafOf(kind, element) != leaf || element >= TensorRoot.elements(kind)) {
+            revert IDisputeGame.WrongOpening();
+        }
+        return TensorRoot.wordIn(data, element, TensorRoot.elementBytes(kind.dtype));
     }
 }

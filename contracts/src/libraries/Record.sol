@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {TensorType} from "../types/Claim.sol";
 import {RecordOffset} from "./Instructions.gen.sol";
 
 /// @title Fields of a program record of 256 bytes
@@ -27,6 +28,12 @@ library Record {
     /// The dtype of the result.
     function dtype(bytes memory record) internal pure returns (uint256) {
         return byteAt(record, RecordOffset.DTYPE);
+    }
+
+    /// The type of the result.
+    function kind(bytes memory record) internal pure returns (TensorType memory) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return TensorType(uint8(dtype(record)), shape(record));
     }
 
     /// How many operands an instruction has.

@@ -25,18 +25,31 @@ library Sentence {
         return IAccessControl(address(staking)).hasRole(staking.SLASHER_ROLE(), address(this));
     }
 
-    /// @notice Takes the penalty, burns half, and pays the client's share of the award, unless `client` is zero.
+    /// @notice Takes the penalty: half of it is to be burned, the rest waits for the calling contract at `staking`.
     /// @return taken Of the stake; less than the penalty if there was not so much.
-    /// @return award What is left for the accuser: tokens that the calling contract now has, and must pay out.
+    /// @return award The accuser's part.
+    /// @return share The client's part; none if `client` is zero.
+    function take(IStaking staking, uint256 penalty, address provider, address client)
+        internal
+        returns (uint256 taken, uint256 award, uint256 share)
+    {
+        taken = staking.slash(provider, penalty, address(this), AWARD_BPS);
+        award = taken * AWARD_BPS / 10_000;
+        share = client == address(0) ? 0 : award * CLIENT_BPS / 10_000;
+        award -= share;
+    }
+
+    /// @notice The same, collected at once, and the client paid.
+    /// @return taken As above.
+    /// @return award Tokens that the calling contract now has, and must pay out.
     function convict(IStaking staking, IAIVMToken token, uint256 penalty, address provider, address client)
         internal
         returns (uint256 taken, uint256 award)
     {
-        taken = staking.slash(provider, penalty, address(this), AWARD_BPS);
-        award = taken * AWARD_BPS / 10_000;
-        uint256 share = client == address(0) ? 0 : award * CLIENT_BPS / 10_000;
+        uint256 share;
+        (taken, award, share) = take(staking, penalty, provider, client);
+        staking.collect(address(this));
         if (share > 0) token.safeTransfer(client, share);
-        award -= share;
     }
 
     /// @notice Half of a lost bond pays the provider's trouble; the rest is burned, so that nobody accuses for nothing.

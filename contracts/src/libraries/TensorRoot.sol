@@ -18,13 +18,22 @@ library TensorRoot {
     error TensorTooLarge();
 
     function root(TensorType memory type_, bytes32 dataRoot) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(_header(type_), dataRoot));
+    }
+
+    /// @notice How a game names the trace and the type of the tensor in dispute.
+    function shownHash(bytes32 trace, TensorType memory type_) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(trace, _header(type_)));
+    }
+
+    function _header(TensorType memory type_) private pure returns (bytes memory) {
         uint256 rank = type_.shape.length;
         if (rank > MAX_RANK) revert RankTooHigh(rank);
         uint256 dimensions = 0;
         for (uint256 i = 0; i < rank; ++i) {
             dimensions |= uint256(type_.shape[i]) << (224 - 32 * i);
         }
-        return sha256(abi.encodePacked(uint8(TAG), type_.dtype, uint8(rank), dimensions, dataRoot));
+        return abi.encodePacked(uint8(TAG), type_.dtype, uint8(rank), dimensions);
     }
 
     /// @notice Bytes of one element.
@@ -52,8 +61,9 @@ library TensorRoot {
     /// @notice The little-endian word of an element in the data leaf that holds it.
     function wordIn(bytes calldata leaf, uint256 element, uint256 size) internal pure returns (uint64 word) {
         uint256 first = (element * size) % MerkleTree.LEAF_BYTES;
+        uint256 bigEndian = uint256(bytes32(leaf[first:first + size]));
         for (uint256 i = 0; i < size; ++i) {
-            word |= uint64(uint8(leaf[first + i])) << uint64(8 * i);
+            word |= uint64(uint8(bigEndian >> (248 - 8 * i))) << uint64(8 * i);
         }
     }
 }

@@ -13,7 +13,7 @@ enum Phase {
     REVEAL_TENSOR, // p
     PICK_LEAF, // c
     REVEAL_NODES, // p
-    REVEAL_LEAF, // p
+    REVEAL_LEAVES, // p
     PICK_ELEMENT, // c
     REVEAL_LANES, // p
     PICK_LANE, // c
@@ -22,63 +22,45 @@ enum Phase {
     PROVE // c: one step is left
 }
 
-/// @notice How many words a state of a chain has.
+/// @notice How a state of a chain is posted.
 enum Form {
-    ONE,
-    TWO, // ARG_MAX, ARG_MIN: best, position
+    NARROW, // one word of at most 32 bits
+    WIDE, // one word of 64 bits
+    TWO, // ARG_MAX, ARG_MIN: best, position, of 64 bits each
     LAST_OF_TWO // the same, but of the last state only the position is known so far
 }
 
-/// @notice A game as players send it and events show it: nine words, of which the contract keeps the hash.
+/// @notice A game as players send it and events show it: eight words, of which the contract keeps the hash.
 struct PackedState {
     bytes32 receipt; // keccak256(abi.encode(receipt))
     address challenger;
     address defender; // who moves for the provider
     uint256 progress; // phase 8 bits | since 40 | challengerLeft 32 | providerLeft 32 | inputs, constants,
     // instructions, outputs 32 each
-    bytes32 trace; // root
     bytes32 node;
-    bytes32 record; // keccak256 of the record of the value in dispute
+    bytes32 opened; // what was opened so far: the provider's account; the trace's root; the hash of that root and the
+    // type of the value; the hash of the instruction and its operands
     uint256 place; // value 32 | level 8 | index 32 | leaves 32 | tail 16 | element 48 | lane 8 | form 8 | start 32 |
     // end 32
     uint256 words; // before, after: 2 words of 64 bits each, the last of them last
 }
 
-/// @notice The same, unpacked. `aivm.dispute.state.State` says what each field means.
-struct GameState {
-    bytes32 receipt;
-    address challenger;
-    address defender;
-    Phase phase;
-    uint256 since;
-    uint256 challengerLeft;
-    uint256 providerLeft;
-    uint256 inputs;
-    uint256 constants;
-    uint256 instructions;
-    uint256 outputs;
-    bytes32 trace;
-    bytes32 node;
-    bytes32 record;
-    uint256 value;
-    uint256 level;
-    uint256 index;
-    uint256 leaves;
-    uint256 tail;
-    uint256 element;
-    uint256 lane;
-    Form form;
-    uint256 start;
-    uint256 end;
-    uint256 before; // two words: first << 64 | last
-    uint256 afterwards;
-}
-
 /// @notice A value of the trace shown by its header.
-struct OpenedTensor {
+struct Header {
     TensorType kind;
     bytes32 dataRoot;
-    bytes32[] path; // up to the trace root
+}
+
+/// @notice What makes the value in dispute: the instruction's record, and its operands in order.
+struct Work {
+    bytes record;
+    Header[] operands;
+}
+
+/// @notice What the provider said of the value in dispute.
+struct ShownType {
+    bytes32 trace; // root
+    TensorType kind;
 }
 
 /// @notice A data leaf of an operand.
@@ -95,9 +77,8 @@ struct Place {
     uint64 element;
 }
 
-/// @notice What opens a step: the operands in the record's order, leaves, and the elements in them.
+/// @notice What opens a step: leaves of its operands, and the elements in them.
 struct Evidence {
-    OpenedTensor[] operands;
     OpenedLeaf[] leaves;
     Place[] reads;
 }
@@ -108,12 +89,22 @@ struct OpenedRecord {
     bytes32[] path;
 }
 
-/// @notice An element of the leaf that the provider showed.
+/// @notice An element of a leaf that the provider showed, and the instruction that makes it.
 struct ElementPick {
     uint64 element;
-    bytes data; // of the leaf
-    bytes record;
-    OpenedTensor[] sizing; // the operand that says how long the chain is (MATMUL: 0, SCATTER: 1); else none
+    bytes leaf;
+    bytes32[] leafPath; // up to the node reached
+    bytes32 trace; // root
+    Work work;
+    bytes32[] recordPath; // up to the program root
+    bytes32[][] operandPaths; // up to the trace root
+}
+
+/// @notice One segment of a chain: the states before and after it are in one leaf of the tree over what was posted.
+struct StepPick {
+    uint32 segment;
+    bytes chunk;
+    bytes32[] path;
 }
 
 /// @notice What a game needs to know of an output that the trace does not have.
@@ -124,4 +115,11 @@ struct OutputProof {
     OpenedRecord record; // the OUTPUT record
     bytes32 valueRoot; // in the trace
     bytes32[] valuePath;
+}
+
+/// @notice What is known of a receipt that was doubted.
+struct Verdict {
+    bool doubted; // so that a conviction, the dearest move, writes no fresh slot
+    bool convicted;
+    uint128 share; // the client's, until it is paid
 }

@@ -18,3 +18,9 @@ struct Unbonding {
     uint128 amount; // what slashing has left of it
     uint64 withdrawableAt; // unix seconds
 }
+
+/// @notice What was slashed and not yet collected.
+struct Spoils {
+    uint128 awarded; // the beneficiary's
+    uint128 burning;
+}

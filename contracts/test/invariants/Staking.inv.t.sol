@@ -36,16 +36,17 @@ contract StakingInvariants is World {
 
     /// One campaign for all: each would see the same histories.
     function invariant_staking() public view {
-        _theBalanceIsTheSumOfStakes();
+        _theBalanceIsTheSumOfStakesAndSpoils();
         _aSlashedStakeIsNeverWithdrawn();
         _unbondingIsTheSumOfItsEntries();
     }
 
-    function _theBalanceIsTheSumOfStakes() private view {
+    function _theBalanceIsTheSumOfStakesAndSpoils() private view {
         uint256 sum = 0;
         for (uint256 i = 0; i < 3; ++i) {
             sum += staking.slashable(handler.providers(i));
         }
+        sum += handler.waiting();
         assertEq(token.balanceOf(address(staking)), sum, "balance");
         assertEq(staking.totalHeld(), sum, "totalHeld");
     }
@@ -61,7 +62,9 @@ contract StakingInvariants is World {
                 "in = withdrawn + slashed + held"
             );
         }
-        assertEq(slashed, handler.awarded() + handler.burned(), "slashed = awarded + burned");
+        assertEq(
+            slashed, handler.awarded() + handler.burned() + handler.waiting(), "slashed = awarded + burned + waiting"
+        );
     }
 
     function _unbondingIsTheSumOfItsEntries() private view {

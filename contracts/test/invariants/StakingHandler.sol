@@ -78,16 +78,26 @@ contract StakingHandler is Test {
 
     function slash(uint256 who, uint256 amount, uint256 awardBps) external {
         address provider = providers[who % 3];
-        uint256 supply = token.totalSupply();
-        uint256 before = token.balanceOf(BENEFICIARY);
         uint256 reachable = staking.slashable(provider);
         amount = bound(amount, 1, 1_500);
         vm.prank(slasher);
         uint256 taken = staking.slash(provider, amount, BENEFICIARY, uint16(bound(awardBps, 0, 5_000)));
         assertEq(taken, amount < reachable ? amount : reachable, "all that can be reached");
+        slashed[provider] += taken;
+    }
+
+    function collect() external {
+        uint256 supply = token.totalSupply();
+        uint256 before = token.balanceOf(BENEFICIARY);
+        staking.collect(BENEFICIARY);
         awarded += token.balanceOf(BENEFICIARY) - before;
         burned += supply - token.totalSupply();
-        slashed[provider] += taken;
+    }
+
+    /// What was slashed and is not yet collected.
+    function waiting() public view returns (uint256) {
+        (uint128 award, uint128 burning) = staking.spoils(BENEFICIARY);
+        return uint256(award) + burning;
     }
 
     function hold(uint256 who, uint256 duration) external {

@@ -71,7 +71,8 @@ def view_of(case: Case) -> CaseView:
     calls = [_call(entry) for entry in case.entries]
     states = [case.opening, *(turn.after for turn in case.turns)]
     instruction = _instruction(calls)
-    scopes = scopes_of(states, None if instruction is None else instruction.type)
+    shown = next((turn.type for turn in case.turns if turn.type is not None), None)
+    scopes = scopes_of(states, shown)
     proof = calls[-1] if case.status is Status.CONVICTED else None
     if len(case.entries) > len(states):
         scopes.append(_last_scope(case.state, scopes[-1], proof))
@@ -112,10 +113,10 @@ def _last_scope(state: State, scope: Scope, proof: Call | None) -> Scope:
     if scope.scale is Scale.ELEMENTS and not scope.is_single:
         element = _named(proof, "element")
         return scope if element is None else scope.narrowed(element, element + 1)
-    segment = next((argument for argument in proof[1] if isinstance(argument, int)), None)
+    segment = _named(proof, "segment")
     if segment is None or state.phase is not Phase.PICK_STEP:
         return scope
-    each = segment_steps(state.end - state.start)
+    each = segment_steps(state.end - state.start, state.form)
     first = state.start + segment * each
     return scope.narrowed(first, min(first + each, state.end))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
-from aivm.chain.dispute_calls import state_of
+from aivm.chain.dispute_calls import state_of, type_of
 from aivm.chain.events import Event
 from aivm.dispute.chronicle import (
     Committed,
@@ -16,12 +17,14 @@ from aivm.dispute.chronicle import (
     Posted,
     Revealed,
     Turn,
+    Typed,
     history_of,
     turns_of,
 )
 from aivm.dispute.moves import Move
 from aivm.dispute.state import State
 from aivm.dispute.trace import ProgramTree
+from aivm.receipts.addresses import ZERO_ADDRESS
 from aivm.receipts.receipt import Receipt
 
 
@@ -39,7 +42,7 @@ class Status(StrEnum):
     OPEN = "open"
     CONVICTED = "convicted"  # the receipt is false
     ACQUITTED = "acquitted"  # the challenger ran out of time
-    VOIDED = "voided"  # the receipt was convicted elsewhere
+    VOIDED = "voided"  # the receipt was convicted elsewhere, or nobody may slash
 
 
 ENDS = {
@@ -52,7 +55,7 @@ ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Tokens that left the dispute game or the stake; base units. The zero address burns them."""
+    """Tokens that somebody was given, or can collect; base units. The zero address burns them."""
 
     recipient: str
     amount: int
@@ -68,7 +71,6 @@ class Sent:
 
     gas: int
     time: int
-    payments: tuple[Payment, ...]
     calldata: bytes
 
 
@@ -98,6 +100,7 @@ class Case:
     turns: tuple[Turn, ...]
     status: Status
     taken: int  # of the stake, by a conviction
+    payments: tuple[Payment, ...]  # who got what at the end
     entries: tuple[Entry, ...]
     position: tuple[int, int]  # of its opening: block number, and number of the log there
 
@@ -140,12 +143,6 @@ class Case:
         sent = {entry.transaction: entry.sent.gas for entry in self.entries if entry.sent}
         return sum(sent.values())
 
-    @property
-    def payments(self) -> tuple[Payment, ...]:
-        """Who got what at the end."""
-        sent = self.entries[-1].sent
-        return sent.payments if sent and not self.is_open else ()
-
     def history(self, program: ProgramTree) -> list[Move]:
         """The moves so far, for `Challenger.move`; `program` is the receipt's.
 
@@ -154,26 +151,45 @@ class Case:
         return history_of(self.receipt, program, self.turns)
 
 
-def case_of(events: Sequence[Event], sent: Sequence[Sent | None]) -> Case:
+def case_of(events: Sequence[Event], sent: Sequence[Sent | None], bond: int) -> Case:
     """The game whose events, from `Opened` on, these are; `sent` is what is known of each one's
-    transaction. Raises WrongChain if they are not whole."""
+    transaction, `bond` what a challenger puts up. Raises WrongChain if they are not whole."""
     opened, end = events[0].arguments, ENDS.get(events[-1].name)
     told = [_happening(event) for event in events[1:] if event.name not in ENDS]
     turns = turns_of(told)
     assert isinstance(told[0], Moved), "turns_of has checked it"
     states = [told[0].state, *(turn.after for turn in turns)]
-    taken = events[-1].arguments["taken"] if end is Status.CONVICTED else 0
+    receipt, last = Receipt(**opened["receipt"]), events[-1].arguments
     return Case(
         game=opened["game"],
-        receipt=Receipt(**opened["receipt"]),
+        receipt=receipt,
         challenger=opened["challenger"],
         opening=told[0].state,
         turns=tuple(turns),
         status=end or Status.OPEN,
-        taken=taken,
+        taken=last["taken"] if end is Status.CONVICTED else 0,
+        payments=_payments(end, receipt, opened["challenger"], bond, last),
         entries=tuple(_entries(events, sent, states)),
         position=(events[0].block_number, events[0].log_index),
     )
+
+
+def _payments(
+    end: Status | None, receipt: Receipt, challenger: str, bond: int, last: Mapping[str, Any]
+) -> tuple[Payment, ...]:
+    """Who got what, by the game's last event."""
+    match end:
+        case Status.CONVICTED:
+            taken, award, share = last["taken"], last["award"], last["share"]
+            paid = [(challenger, bond + award), (receipt.client, share)]
+            paid.append((ZERO_ADDRESS, taken - award - share))
+        case Status.ACQUITTED:
+            paid = [(receipt.provider, bond // 2), (ZERO_ADDRESS, bond - bond // 2)]
+        case Status.VOIDED:
+            paid = [(challenger, bond)]
+        case _:
+            paid = []
+    return tuple(Payment(to, amount) for to, amount in paid if amount)
 
 
 def _happening(event: Event) -> Happening:
@@ -184,6 +200,8 @@ def _happening(event: Event) -> Happening:
             return Committed(event.arguments["outputs"])
         case "Revealed":
             return Revealed(event.arguments["nodes"])
+        case "Typed":
+            return Typed(type_of(event.arguments["kind"]))
         case "Posted":
             return Posted(event.arguments["data"])
         case name:

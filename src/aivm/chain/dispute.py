@@ -32,6 +32,15 @@ class Terms:
         return Rules(self.window, self.clock)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of a receipt; `share` is what its client has not been paid yet."""
+
+    doubted: bool
+    convicted: bool
+    share: int
+
+
 class DisputeGame(Contract):
     """The states are the ones that the events show (`Moved`); a stale one is refused."""
 
@@ -43,7 +52,8 @@ class DisputeGame(Contract):
         """Doubt a receipt; returns the game's id.
 
         `header` is record 0 of the receipt's program, `path` leads from it to the program root.
-        Needs an allowance of the bond for this contract.
+        Takes the bond from the account's credit; what is missing, from its tokens: that needs an
+        allowance for this contract.
         """
         if signed.signature is None:
             raise MalformedReceipt("nobody has signed this receipt: it is a local run's")
@@ -66,9 +76,30 @@ class DisputeGame(Contract):
         """End a game about a receipt that is convicted already; the bond goes home; by anyone."""
         return await self._send(account, "void", packed_state(state))
 
+    async def credit(self, address: str) -> int:
+        """What an account can open games with, or withdraw; token base units."""
+        return int(await self._call("credits", address))
+
+    async def deposit(self, account: Account, amount: int) -> TransactionReceipt:
+        """Add to the account's credit; needs an allowance for this contract."""
+        return await self._send(account, "deposit", amount)
+
+    async def withdraw(self, account: Account, amount: int) -> TransactionReceipt:
+        """Pay the account out of its credit."""
+        return await self._send(account, "withdraw", amount)
+
+    async def compensate(self, account: Account, receipt: Receipt) -> TransactionReceipt:
+        """Pay the client of a convicted receipt his part; by anyone."""
+        return await self._send(account, "compensate", receipt_fields(receipt))
+
     async def stored(self, game: bytes) -> bytes:
         """The hash of a game's state (`State.hash`); zeros if there is no such game any more."""
         return bytes(await self._call("games", game))
+
+    async def verdict(self, receipt: bytes) -> Verdict:
+        """What is known of the receipt with that hash (`receipt_hash`)."""
+        doubted, convicted, share = await self._call("verdicts", receipt)
+        return Verdict(doubted, convicted, share)
 
     async def convicted(self, receipt: bytes) -> bool:
         """Whether the receipt with that hash (`receipt_hash`) has been convicted."""

@@ -8,7 +8,9 @@ from typing import Any
 from aivm.dispute import moves
 from aivm.dispute.moves import Move
 from aivm.dispute.state import State, decode_state, packed_words
-from aivm.dispute.trace import Evidence, OpenedTensor
+from aivm.dispute.trace import Evidence, Work
+from aivm.isa.instructions import TensorType
+from aivm.numerics.dtypes import DType
 from aivm.receipts.eip712 import encode_field
 from aivm.receipts.receipt import Receipt
 
@@ -21,52 +23,62 @@ def call_of(state: State, move: Move, receipt: Receipt) -> Call:
     packed, signed = packed_state(state), receipt_fields(receipt)
     match move:
         case moves.Commit():
-            return "commit", [packed, signed, list(move.outputs), list(move.nodes)]
+            return "commit", [packed, list(move.outputs), list(move.nodes)]
         case moves.Reveal():
             return "reveal", [packed, list(move.nodes)]
         case moves.Pick():
             return "pick", [packed, move.position, move.node, list(move.path)]
+        case moves.RevealTensor():
+            return "revealTensor", [packed, _tensor_type(move.type), list(move.nodes)]
+        case moves.RevealLeaves():
+            return "revealLeaves", [packed, move.data]
+        case moves.PickElement():
+            return "pickElement", [packed, signed, _element_pick(move)]
+        case _:
+            return _proof_call(state, packed, signed, move)
+
+
+def _proof_call(
+    state: State, packed: Mapping[str, Any], signed: Mapping[str, Any], move: Move
+) -> Call:
+    match move:
         case moves.ProveOutput():
             return "proveOutput", [packed, signed, _output_proof(move)]
         case moves.ProveInput():
             return "proveInput", [packed, signed, move.root, list(move.path)]
         case moves.ProveConstant():
             return "proveConstant", [packed, signed, opened_record(move.record, move.path)]
-        case moves.RevealTensor():
-            record = opened_record(move.record, move.path)
-            return "revealTensor", [packed, signed, record, list(move.nodes)]
-        case moves.RevealLeaf():
-            return "revealLeaf", [packed, move.data]
+        case moves.ProveType():
+            shown = {"trace": move.trace, "kind": _tensor_type(move.type)}
+            return "proveType", [packed, signed, shown, opened_record(move.record, move.path)]
         case _:
-            return _narrowing_call(packed, signed, move)
+            return _step_call(state, packed, signed, move)
 
 
-def _narrowing_call(packed: Mapping[str, Any], signed: Mapping[str, Any], move: Move) -> Call:
+def _step_call(
+    state: State, packed: Mapping[str, Any], signed: Mapping[str, Any], move: Move
+) -> Call:
     match move:
-        case moves.PickElement():
-            return "pickElement", [packed, _element_pick(move)]
         case moves.RevealLanes():
-            return "revealLanes", [packed, packed_words(move.lanes)]
+            return "revealLanes", [packed, packed_words(move.lanes, state.form)]
         case moves.PickLane():
-            return "pickLane", [packed, move.lane, packed_words(move.lanes)]
+            return "pickLane", [packed, move.lane, packed_words(move.lanes, state.form)]
         case moves.RevealStates():
-            return "revealStates", [packed, packed_words(move.words)]
+            return "revealStates", [packed, packed_words(move.words, state.form)]
         case moves.PickStep():
-            return "pickStep", [packed, move.segment, packed_words(move.words)]
+            return "pickStep", [packed, _step_pick(move)]
         case moves.Prove():
-            return "prove", [packed, signed, move.record, _evidence(move.evidence)]
+            return "prove", [packed, signed, *_opened(move)]
         case moves.ProveElement():
-            pick = _element_pick(move.pick)
-            return "proveElement", [packed, signed, pick, _evidence(move.evidence)]
+            pick, evidence = _element_pick(move.pick), _evidence(move.evidence)
+            return "proveElement", [packed, signed, pick, evidence]
         case moves.ProveStep():
-            pick_words = packed_words(move.pick.words)
-            opened = [move.prove.record, _evidence(move.prove.evidence)]
-            return "proveStep", [packed, signed, move.pick.segment, pick_words, *opened]
+            return "proveStep", [packed, signed, _step_pick(move.pick), *_opened(move.prove)]
         case moves.ProveFinish():
-            opened = [move.prove.record, _evidence(move.prove.evidence)]
-            return "proveFinish", [packed, signed, packed_words(move.lanes), *opened]
+            lanes = packed_words(move.lanes, state.form)
+            return "proveFinish", [packed, signed, lanes, *_opened(move.prove)]
         case _:
-            raise AssertionError(f"{type(move).__name__} narrows no chain")
+            raise AssertionError(f"{type(move).__name__} is no move of the last rounds")
 
 
 def packed_state(state: State) -> dict[str, Any]:
@@ -78,11 +90,10 @@ def packed_state(state: State) -> dict[str, Any]:
         "challenger": state.challenger,
         "defender": state.defender,
         "progress": int.from_bytes(words[3], "big"),
-        "trace": words[4],
-        "node": words[5],
-        "record": words[6],
-        "place": int.from_bytes(words[7], "big"),
-        "words": int.from_bytes(words[8], "big"),
+        "node": words[4],
+        "opened": words[5],
+        "place": int.from_bytes(words[6], "big"),
+        "words": int.from_bytes(words[7], "big"),
     }
 
 
@@ -93,9 +104,8 @@ def state_of(packed: Mapping[str, Any]) -> State:
         encode_field("address", packed["challenger"]),
         encode_field("address", packed["defender"]),
         packed["progress"].to_bytes(32, "big"),
-        packed["trace"],
         packed["node"],
-        packed["record"],
+        packed["opened"],
         packed["place"].to_bytes(32, "big"),
         packed["words"].to_bytes(32, "big"),
     ]
@@ -126,20 +136,42 @@ def _output_proof(move: moves.ProveOutput) -> dict[str, Any]:
 def _element_pick(move: moves.PickElement) -> dict[str, Any]:
     return {
         "element": move.element,
-        "data": move.data,
-        "record": move.record,
-        "sizing": [] if move.sizing is None else [_opened_tensor(move.sizing)],
+        "leaf": move.leaf,
+        "leafPath": list(move.leaf_path),
+        "trace": move.trace,
+        "work": _work(move.work),
+        "recordPath": list(move.record_path),
+        "operandPaths": [list(path) for path in move.operand_paths],
     }
 
 
-def _opened_tensor(tensor: OpenedTensor) -> dict[str, Any]:
-    kind = {"dtype": int(tensor.type.dtype), "shape": list(tensor.type.shape)}
-    return {"kind": kind, "dataRoot": tensor.data_root, "path": list(tensor.path)}
+def _step_pick(move: moves.PickStep) -> dict[str, Any]:
+    return {"segment": move.segment, "chunk": move.chunk, "path": list(move.path)}
+
+
+def _tensor_type(type_: TensorType) -> dict[str, Any]:
+    return {"dtype": int(type_.dtype), "shape": list(type_.shape)}
+
+
+def type_of(fields: Mapping[str, Any]) -> TensorType:
+    """The contract's `TensorType`, decoded."""
+    return TensorType(DType(fields["dtype"]), tuple(fields["shape"]))
+
+
+def _work(work: Work) -> dict[str, Any]:
+    operands = [
+        {"kind": _tensor_type(operand.type), "dataRoot": operand.data_root}
+        for operand in work.operands
+    ]
+    return {"record": work.record, "operands": operands}
+
+
+def _opened(move: moves.Prove) -> list[Any]:
+    return [_work(move.work), _evidence(move.evidence)]
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
-        "operands": [_opened_tensor(tensor) for tensor in evidence.operands],
         "leaves": [
             {"slot": leaf.slot, "index": leaf.index, "data": leaf.data, "path": list(leaf.path)}
             for leaf in evidence.leaves

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from aivm.chain.cases import ENDS, Case, Payment, Sent, case_of
+from aivm.chain.cases import ENDS, Case, Sent, case_of
 from aivm.chain.client import Chain
-from aivm.chain.events import Event, decode_log
+from aivm.chain.events import Event
 from aivm.errors import NotFound
 
 _Key = tuple[str, str]  # hashes of a transaction and of the block that it is in
-_PARTS = frozenset({"Opened", "Moved", "Committed", "Revealed", "Posted", *ENDS})
+_PARTS = frozenset({"Opened", "Moved", "Committed", "Revealed", "Typed", "Posted", *ENDS})
 
 
 class Docket:
@@ -36,6 +36,7 @@ class Docket:
         self._sent: dict[_Key, Sent] = {}
         self._missing: dict[_Key, set[bytes]] = {}  # what the node has not told, and its games
         self._cases: dict[bytes, list[Case]] = {}
+        self._bond = 0  # asked for at the first poll
         self._stale: set[bytes] = set()  # games whose cases are to be built again
 
     @property
@@ -64,6 +65,7 @@ class Docket:
 
     async def poll(self) -> bool:
         """Read what is new; returns whether any case has changed. Raises ChainUnreachable."""
+        self._bond = self._bond or (await self._chain.dispute.terms()).bond
         batch = await self._follower.read()
         if batch.forget_from is not None:
             self._forget(batch.forget_from)
@@ -96,11 +98,12 @@ class Docket:
         cases = []
         for start, end in pairwise([*starts, len(events)]):
             part = events[start:end]
-            cases.append(case_of(part, [self._sent.get(_key(event)) for event in part]))
+            sent = [self._sent.get(_key(event)) for event in part]
+            cases.append(case_of(part, sent, self._bond))
         return cases
 
     async def _ask_for_transactions(self) -> None:
-        """Gas, times and payments, once for each transaction.
+        """Gas and times, once for each transaction.
 
         What a node does not know (yet, or because its block was replaced) is asked again later.
         """
@@ -124,19 +127,7 @@ class Docket:
         return Sent(
             gas=int(receipt["gasUsed"], 16),
             time=int(block["timestamp"], 16),
-            payments=self._payments(receipt["logs"]),
             calldata=bytes.fromhex(transaction["input"][2:]) if to.lower() == game.lower() else b"",
-        )
-
-    def _payments(self, logs: Sequence[dict[str, Any]]) -> tuple[Payment, ...]:
-        """The tokens that left the game or the stake."""
-        token, game = self._chain.token, self._chain.dispute.address
-        own = (log for log in logs if log["address"].lower() == token.address.lower())
-        moved = [event.arguments for log in own if (event := decode_log(token.abi, log))]
-        return tuple(
-            Payment(found["to"], found["value"])
-            for found in moved
-            if found.get("from") in (game, self._chain.staking.address) and found["to"] != game
         )
 
 

@@ -86,10 +86,18 @@ class Staking(Contract):
     async def slash(
         self, account: Account, provider: str, amount: int, beneficiary: str, award_bps: int
     ) -> int:
-        """Take stake from a convicted provider; by a slasher. Returns what was taken."""
+        """Take stake from a convicted provider; by a slasher. Returns what was taken.
+
+        It waits for `collect`.
+        """
         receipt = await self._send(account, "slash", provider, amount, beneficiary, award_bps)
         arguments = self.event(receipt, "Slashed").arguments
         return int(arguments["awarded"] + arguments["burned"])
+
+    async def collect(self, account: Account, beneficiary: str) -> int:
+        """Pay out what slashes have awarded to a beneficiary; by anyone. Returns how much."""
+        receipt = await self._send(account, "collect", beneficiary)
+        return int(self.event(receipt, "Collected").arguments["awarded"])
 
     async def get_provider(self, provider: str) -> ProviderInfo:
         """The provider's entry. Raises NotFound if it never registered."""

@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from eth_hash.auto import keccak
-
 from aivm.commitments.merkle import leaf_hash
 from aivm.dispute import moves
 from aivm.dispute.moves import Move
 from aivm.dispute.state import Phase, State, segment_steps, unpacked_words
 from aivm.dispute.trace import ProgramTree
-from aivm.dispute.trees import frontier_path, round_levels
+from aivm.dispute.trees import frontier_path
 from aivm.errors import BadInput, WrongChain
+from aivm.isa.instructions import TensorType
 from aivm.receipts.receipt import Receipt
 
 
@@ -44,13 +43,20 @@ class Revealed:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """... the type of a value, ..."""
+
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
 class Posted:
-    """... or the bytes of a leaf, or packed words."""
+    """... or the bytes of leaves, or packed words."""
 
     data: bytes
 
 
-Happening = Moved | Committed | Revealed | Posted
+Happening = Moved | Committed | Revealed | Typed | Posted
 """An event of one game."""
 
 
@@ -62,15 +68,16 @@ class Turn:
     after: State
     outputs: tuple[bytes, ...] = ()
     nodes: tuple[bytes, ...] = ()
+    type: TensorType | None = None
     data: bytes = b""
 
 
 _POSTINGS: dict[Phase, frozenset[type]] = {
     Phase.COMMIT: frozenset({Committed, Revealed}),
     Phase.REVEAL_VALUES: frozenset({Revealed}),
-    Phase.REVEAL_TENSOR: frozenset({Revealed}),
+    Phase.REVEAL_TENSOR: frozenset({Typed, Revealed}),
     Phase.REVEAL_NODES: frozenset({Revealed}),
-    Phase.REVEAL_LEAF: frozenset({Posted}),
+    Phase.REVEAL_LEAVES: frozenset({Posted}),
     Phase.REVEAL_LANES: frozenset({Posted}),
     Phase.REVEAL_STATES: frozenset({Posted}),
 }
@@ -105,15 +112,15 @@ def history_of(receipt: Receipt, program: ProgramTree, turns: Sequence[Turn]) ->
     """The moves of a game about `receipt`, for `Challenger.move`.
 
     Exactly the moves that were made, but for `PickElement`, which is left out: no event has the
-    operand that it opens, and nothing depends on it later. Raises BadInput if `program` is not the
+    operands that it opens, and nothing depends on it later. Raises BadInput if `program` is not the
     one in dispute.
     """
-    if turns:
-        _check_program(turns[0].before, program)
+    if program.root != receipt.program:
+        raise BadInput("this program is not the one that the receipt names")
     history: list[Move] = []
     posting: Turn | None = None
     for turn in turns:
-        move = _posting(receipt, program, turn)
+        move = _posting(receipt, turn)
         if move is not None:
             posting = turn
         elif posting is None:
@@ -127,14 +134,6 @@ def history_of(receipt: Receipt, program: ProgramTree, turns: Sequence[Turn]) ->
     return history
 
 
-def _check_program(state: State, tree: ProgramTree) -> None:
-    program = tree.program
-    counts = [program.inputs, program.constants, program.instructions, program.outputs]
-    expected = [state.inputs, state.constants, state.instructions, state.outputs]
-    if [len(part) for part in counts] != expected:
-        raise BadInput("this program is not the one in dispute: it has other numbers of parts")
-
-
 def _turn(before: State, told: Iterable[Happening]) -> Turn:
     turn = Turn(before, before)
     for happening in told:
@@ -145,12 +144,14 @@ def _turn(before: State, told: Iterable[Happening]) -> Turn:
                 turn = replace(turn, outputs=outputs)
             case Revealed(nodes):
                 turn = replace(turn, nodes=nodes)
+            case Typed(type_):
+                turn = replace(turn, type=type_)
             case Posted(data):
                 turn = replace(turn, data=data)
     return turn
 
 
-def _posting(receipt: Receipt, program: ProgramTree, turn: Turn) -> Move | None:
+def _posting(receipt: Receipt, turn: Turn) -> Move | None:
     """The provider's move, or None if it is the challenger's turn."""
     match turn.before.phase:
         case Phase.COMMIT:
@@ -158,23 +159,16 @@ def _posting(receipt: Receipt, program: ProgramTree, turn: Turn) -> Move | None:
         case Phase.REVEAL_VALUES | Phase.REVEAL_NODES:
             return moves.Reveal(turn.nodes)
         case Phase.REVEAL_TENSOR:
-            return _reveal_tensor(receipt, program, turn)
-        case Phase.REVEAL_LEAF:
-            return moves.RevealLeaf(turn.data)
+            assert turn.type is not None, "the turn is whole"
+            return moves.RevealTensor(turn.type, turn.nodes)
+        case Phase.REVEAL_LEAVES:
+            return moves.RevealLeaves(turn.data)
         case Phase.REVEAL_LANES:
-            return moves.RevealLanes(unpacked_words(turn.data))
+            return moves.RevealLanes(unpacked_words(turn.data, turn.before.form))
         case Phase.REVEAL_STATES:
-            return moves.RevealStates(unpacked_words(turn.data))
+            return moves.RevealStates(unpacked_words(turn.data, turn.before.form))
         case _:
             return None
-
-
-def _reveal_tensor(receipt: Receipt, program: ProgramTree, turn: Turn) -> moves.RevealTensor:
-    position = turn.before.value + 1
-    record, path = program.record(position), program.path(position)
-    if keccak(record) != turn.after.record:
-        raise BadInput(f"record {position} of this program is not the one in dispute")
-    return moves.RevealTensor(receipt, record, path, turn.nodes)
 
 
 def _choice(turn: Turn, posting: Turn) -> Move | None:
@@ -184,11 +178,12 @@ def _choice(turn: Turn, posting: Turn) -> Move | None:
         case Phase.PICK_VALUE | Phase.PICK_LEAF:
             return _pick(before, after, posting.nodes)
         case Phase.PICK_LANE:
-            return moves.PickLane(after.lane, unpacked_words(posting.data))
+            return moves.PickLane(after.lane, unpacked_words(posting.data, before.form))
         case Phase.PICK_STEP:
-            each = segment_steps(before.end - before.start)
+            each = segment_steps(before.end - before.start, before.form)
             segment = (after.start - before.start) // each
-            return moves.PickStep(segment, unpacked_words(posting.data))
+            words = unpacked_words(posting.data, before.form)
+            return moves.pick_step(segment, words, before.form)
         case _:
             return None
 
@@ -196,6 +191,7 @@ def _choice(turn: Turn, posting: Turn) -> Move | None:
 def _pick(before: State, after: State, nodes: Sequence[bytes]) -> moves.Pick:
     is_value = before.phase is Phase.PICK_VALUE and after.level == 0
     index = after.value if is_value else after.index
-    position = index - (before.index << round_levels(before.level))
+    levels = before.level - after.level
+    position = index - (before.index << levels)
     hashes = [leaf_hash(node) for node in nodes] if is_value else nodes
     return moves.Pick(position, after.node, frontier_path(hashes, position))

@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from eth_hash.auto import keccak
-
 from aivm.commitments import merkle
 from aivm.dispute import claims, moves, narrowing
 from aivm.dispute.moves import Move
 from aivm.dispute.state import Form, Phase, State, receipt_hash
-from aivm.dispute.trace import root_of_header
+from aivm.dispute.trace import root_of_header, tensor_hash
 from aivm.dispute.trees import (
     climbed,
+    data_levels,
     depth,
     frontier_size,
     hashed_up,
@@ -30,6 +29,8 @@ from aivm.dispute.trees import (
 from aivm.errors import IllegalMove
 from aivm.isa.opcodes import Opcode
 from aivm.isa.records import decode_header, decode_instruction
+from aivm.receipts.addresses import checked_address
+from aivm.receipts.eip712 import encode_field
 from aivm.receipts.receipt import Receipt, Tier
 
 _ROOT = slice(64, 96)  # of a CONSTANT record
@@ -76,7 +77,7 @@ def opened(
     numerics, *counts = decode_header(header)
     inputs, constants, instructions, outputs = counts
     values = inputs + constants + instructions
-    if numerics != receipt.numerics or not values or not outputs:
+    if numerics != receipt.numerics or not 0 < values < 1 << 32 or not outputs:
         raise IllegalMove("the program's header is not that of a receipt's program")
     if not merkle.verify(receipt.program, header, 0, 1 + sum(counts), path):
         raise IllegalMove("the header is not record 0 of the receipt's program")
@@ -92,6 +93,8 @@ def opened(
         constants,
         instructions,
         outputs,
+        node=receipt.outputs,
+        opened=encode_field("address", receipt.provider),
     )
 
 
@@ -117,9 +120,14 @@ def _check_sender(state: State, move: Move, sender: str) -> None:
     is_providers = state.phase.is_providers
     allowed = {state.defender if is_providers else state.challenger}
     if isinstance(move, moves.Commit):  # the key that signed, or its owner, whoever comes first
-        allowed.add(move.receipt.provider)
+        allowed.add(owner_of(state))
     if sender not in allowed:
         raise IllegalMove(f"{sender} is not the one to move")
+
+
+def owner_of(state: State) -> str:
+    """The provider's own account, in a game that waits for his commitment."""
+    return checked_address("0x" + state.opened[12:].hex())
 
 
 def _clocked(state: State, now: int) -> State:
@@ -151,31 +159,33 @@ def _check_record(
 
 
 def _commit(state: State, move: moves.Commit, sender: str) -> State:
-    _check_receipt(state, move.receipt)
     if len(move.outputs) != state.outputs:
         raise IllegalMove(f"the program has {state.outputs} outputs")
-    if merkle.root_of_leaves(move.outputs) != move.receipt.outputs:
+    if merkle.root_of_leaves(move.outputs) != state.node:
         raise IllegalMove("these are not the outputs of the receipt")
     top = replace(state, defender=sender, level=state.trace_depth, leaves=state.values)
-    root = _root_of_frontier(top, move.nodes, are_values=top.level <= _levels(top))
-    return replace(top, trace=root, node=root, phase=Phase.PICK_VALUE)
+    levels = round_levels(top.level)
+    root = _root_of_frontier(top, move.nodes, levels, are_values=top.level == levels)
+    return replace(top, node=root, opened=root, phase=Phase.PICK_VALUE)
 
 
 def _levels(state: State) -> int:
-    return round_levels(state.level)
+    """How far the next round goes down from the node in dispute."""
+    in_trace = state.phase in (Phase.REVEAL_VALUES, Phase.PICK_VALUE)
+    return (round_levels if in_trace else data_levels)(state.level)
 
 
-def _root_of_frontier(state: State, nodes: moves.Path, *, are_values: bool) -> bytes:
-    expected = frontier_size(state.leaves, state.level, state.index, _levels(state))
+def _root_of_frontier(state: State, nodes: moves.Path, levels: int, *, are_values: bool) -> bytes:
+    expected = frontier_size(state.leaves, state.level, state.index, levels)
     if len(nodes) != expected:
         raise IllegalMove(f"the frontier has {expected} nodes, not {len(nodes)}")
     return hashed_up([merkle.leaf_hash(node) for node in nodes] if are_values else nodes)
 
 
 def _reveal(state: State, move: moves.Reveal, sender: str) -> State:  # noqa: ARG001
-    in_trace = state.phase is Phase.REVEAL_VALUES
-    are_values = in_trace and state.level == _levels(state)
-    if _root_of_frontier(state, move.nodes, are_values=are_values) != state.node:
+    in_trace, levels = state.phase is Phase.REVEAL_VALUES, _levels(state)
+    are_values = in_trace and state.level == levels
+    if _root_of_frontier(state, move.nodes, levels, are_values=are_values) != state.node:
         raise IllegalMove("the nodes do not hash up to the node in dispute")
     return replace(state, phase=Phase.PICK_VALUE if in_trace else Phase.PICK_LEAF)
 
@@ -190,10 +200,10 @@ def _pick(state: State, move: moves.Pick, sender: str) -> State:  # noqa: ARG001
     if climbed(node, move.position, count, move.path) != state.node:
         raise IllegalMove("this is not that node of the frontier")
     below = replace(state, node=move.node, level=level, index=index)
-    if level:
-        return replace(below, phase=Phase.REVEAL_VALUES if in_trace else Phase.REVEAL_NODES)
     if not in_trace:
-        return replace(below, phase=Phase.REVEAL_LEAF)
+        return replace(below, phase=_revealing(level))
+    if level:
+        return replace(below, phase=Phase.REVEAL_VALUES)
     is_source = index < state.first_instruction
     phase = Phase.PROVE_SOURCE if is_source else Phase.REVEAL_TENSOR
     return replace(below, phase=phase, value=index, index=0)
@@ -207,7 +217,7 @@ def _prove_output(state: State, move: moves.ProveOutput, sender: str) -> Outcome
     if not merkle.verify(move.receipt.outputs, move.root, move.output, outputs, move.root_path):
         raise IllegalMove("this is not the root of that output of the receipt")
     value = int.from_bytes(move.record[_VALUE], "big")
-    if not merkle.verify(state.trace, move.value_root, value, state.values, move.value_path):
+    if not merkle.verify(state.opened, move.value_root, value, state.values, move.value_path):
         raise IllegalMove("this is not the root of that value of the trace")
     return _convicted(move.root != move.value_root)
 
@@ -237,25 +247,39 @@ def _convicted(differs: bool) -> Outcome:
 
 
 def _reveal_tensor(state: State, move: moves.RevealTensor, sender: str) -> State:  # noqa: ARG001
-    _check_record(state, move.receipt, 1 + state.value, move.record, move.path)
-    type_ = decode_instruction(move.record).type
-    leaves = leaf_count(type_.size_bytes)
-    tail = type_.size_bytes - (leaves - 1) * merkle.LEAF_BYTES
+    leaves = leaf_count(move.type.size_bytes)
+    tail = move.type.size_bytes - (leaves - 1) * merkle.LEAF_BYTES
     top = replace(state, leaves=leaves, tail=tail, level=depth(leaves), index=0)
-    data_root = _root_of_frontier(top, move.nodes, are_values=False)
-    if root_of_header(type_, data_root) != state.node:
+    data_root = _root_of_frontier(top, move.nodes, data_levels(top.level), are_values=False)
+    if root_of_header(move.type, data_root) != state.node:
         raise IllegalMove("the nodes do not hash up to the tensor root in dispute")
-    phase = Phase.PICK_LEAF if top.level else Phase.REVEAL_LEAF
-    return replace(top, node=data_root, record=bytes(keccak(move.record)), phase=phase)
+    phase = Phase.PICK_LEAF if data_levels(top.level) else Phase.REVEAL_LEAVES
+    opened = tensor_hash(state.opened, move.type)
+    return replace(top, node=data_root, opened=opened, phase=phase)
 
 
-def _reveal_leaf(state: State, move: moves.RevealLeaf, sender: str) -> State:  # noqa: ARG001
-    expected = state.tail if state.index == state.leaves - 1 else merkle.LEAF_BYTES
+def _prove_type(state: State, move: moves.ProveType, sender: str) -> Outcome:  # noqa: ARG001
+    _check_record(state, move.receipt, 1 + state.value, move.record, move.path)
+    if tensor_hash(move.trace, move.type) != state.opened:
+        raise IllegalMove("this is not the trace, or not the type that the provider gave the value")
+    return _convicted(decode_instruction(move.record).type != move.type)
+
+
+def _reveal_leaves(state: State, move: moves.RevealLeaves, sender: str) -> State:  # noqa: ARG001
+    first = state.index << state.level
+    count = frontier_size(state.leaves, state.level, state.index, state.level)
+    last = state.tail if first + count == state.leaves else merkle.LEAF_BYTES
+    expected = (count - 1) * merkle.LEAF_BYTES + last
     if len(move.data) != expected:
-        raise IllegalMove(f"the leaf has {expected} bytes, not {len(move.data)}")
-    if merkle.leaf_hash(move.data) != state.node:
-        raise IllegalMove("this is not the leaf in dispute")
+        raise IllegalMove(f"the leaves have {expected} bytes, not {len(move.data)}")
+    if merkle.root_of_data(move.data) != state.node:
+        raise IllegalMove("these are not the leaves in dispute")
     return replace(state, phase=Phase.PICK_ELEMENT)
+
+
+def _revealing(level: int) -> Phase:
+    """What the provider shows below a node of a data tree."""
+    return Phase.REVEAL_NODES if data_levels(level) else Phase.REVEAL_LEAVES
 
 
 # --- the step -------------------------------------------------------------------------------------
@@ -269,7 +293,7 @@ def _prove(state: State, move: moves.Prove, sender: str) -> Outcome:  # noqa: AR
 
 def _prove_element(state: State, move: moves.ProveElement, sender: str) -> Outcome:
     picked = narrowing.pick_element(state, move.pick, sender)
-    return _prove(_last(picked), moves.Prove(move.pick.record, move.evidence), sender)
+    return _prove(_last(picked), moves.Prove(move.pick.work, move.evidence), sender)
 
 
 def _prove_step(state: State, move: moves.ProveStep, sender: str) -> Outcome:
@@ -277,7 +301,7 @@ def _prove_step(state: State, move: moves.ProveStep, sender: str) -> Outcome:
 
 
 def _prove_finish(state: State, move: moves.ProveFinish, sender: str) -> Outcome:  # noqa: ARG001
-    narrowing.check_posted(state, move.lanes)
+    narrowing.check_lanes(state, move.lanes)
     claim = narrowing.claimed_finish(state, move.lanes, move.prove)
     return _convicted(claims.judge(claim).words != state.after[1:])
 
@@ -298,7 +322,8 @@ _RULES: dict[type, tuple[frozenset[Phase], Rule]] = {
     moves.ProveInput: (frozenset({Phase.PROVE_SOURCE}), _prove_input),
     moves.ProveConstant: (frozenset({Phase.PROVE_SOURCE}), _prove_constant),
     moves.RevealTensor: (frozenset({Phase.REVEAL_TENSOR}), _reveal_tensor),
-    moves.RevealLeaf: (frozenset({Phase.REVEAL_LEAF}), _reveal_leaf),
+    moves.ProveType: (frozenset({Phase.PICK_LEAF, Phase.PICK_ELEMENT}), _prove_type),
+    moves.RevealLeaves: (frozenset({Phase.REVEAL_LEAVES}), _reveal_leaves),
     moves.PickElement: (frozenset({Phase.PICK_ELEMENT}), narrowing.pick_element),
     moves.RevealLanes: (frozenset({Phase.REVEAL_LANES}), narrowing.reveal_lanes),
     moves.PickLane: (frozenset({Phase.PICK_LANE}), narrowing.pick_lane),

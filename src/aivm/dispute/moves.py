@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aivm.dispute.trace import Evidence, OpenedTensor
+from aivm.dispute.state import CHUNK_BYTES, Form, packed_words, posted_tree
+from aivm.dispute.trace import Evidence, Work
+from aivm.dispute.trees import leaf_path
+from aivm.isa.instructions import TensorType
 from aivm.receipts.receipt import Receipt
 
 Path = tuple[bytes, ...]
@@ -69,33 +73,42 @@ class ProveConstant:
 
 @dataclass(frozen=True, slots=True)
 class RevealTensor:
-    """Provider: the record that makes the value, and the top frontier of the value's data."""
+    """Provider: the type of the value, and the top frontier of its data."""
 
-    receipt: Receipt
-    record: bytes
-    path: Path
-    nodes: tuple[bytes, ...]
+    type: TensorType
+    nodes: Path
 
 
 @dataclass(frozen=True, slots=True)
-class RevealLeaf:
-    """Provider: the bytes of the data leaf."""
+class ProveType:
+    """Challenger: the program gives the value another type than the provider."""
+
+    receipt: Receipt
+    trace: bytes  # root
+    type: TensorType  # the provider's
+    record: bytes
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RevealLeaves:
+    """Provider: the bytes of all data leaves below the node reached, one after another."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class PickElement:
-    """Challenger: one element of the leaf.
+    """Challenger: one element of a leaf; opens the instruction that makes it, and its operands."""
 
-    `sizing` opens the operand whose type says how long the chain is: operand 0 of a MATMUL, the
-    index of a SCATTER; None for all others.
-    """
-
+    receipt: Receipt
     element: int
-    data: bytes
-    record: bytes
-    sizing: OpenedTensor | None
+    leaf: bytes
+    leaf_path: Path  # up to the node reached
+    trace: bytes  # root
+    work: Work
+    record_path: Path  # up to the program root
+    operand_paths: tuple[Path, ...]  # up to the trace root
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +135,18 @@ class RevealStates:
 
 @dataclass(frozen=True, slots=True)
 class PickStep:
-    """Challenger: one of the segments."""
+    """Challenger: one of the segments; its two states are in one leaf of the tree over them."""
 
     segment: int
-    words: tuple[int, ...]
+    chunk: bytes
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Prove:
     """Challenger: the step that is left gives something else than the provider says."""
 
-    record: bytes
+    work: Work
     evidence: Evidence
 
 
@@ -168,7 +182,8 @@ Move = (
     | ProveInput
     | ProveConstant
     | RevealTensor
-    | RevealLeaf
+    | ProveType
+    | RevealLeaves
     | PickElement
     | RevealLanes
     | PickLane
@@ -179,3 +194,10 @@ Move = (
     | ProveStep
     | ProveFinish
 )
+
+
+def pick_step(segment: int, words: Sequence[int], form: Form) -> PickStep:
+    """The choice of a segment among the posted states `words`."""
+    tree = posted_tree(packed_words(words, form), form)
+    chunk = segment * form.width // CHUNK_BYTES
+    return PickStep(segment, tree.leaf(chunk), leaf_path(tree, chunk))

@@ -14,11 +14,16 @@ from aivm.commitments import merkle
 from aivm.dispute import claims, moves, narrowing, trees
 from aivm.dispute.claims import Stage
 from aivm.dispute.moves import Move
-from aivm.dispute.state import NO_LANE, Form, Phase, State, segment_steps
-from aivm.dispute.trace import ProgramTree, Trace, element_of_leaf
+from aivm.dispute.state import NO_LANE, Phase, State, segment_steps
+from aivm.dispute.trace import (
+    ProgramTree,
+    Trace,
+    Work,
+    leaf_of_element,
+)
 from aivm.errors import InternalError
 from aivm.isa.chains import SUM_LANES, wrapped_position
-from aivm.isa.instructions import Gather, Scatter
+from aivm.isa.instructions import Gather, Scatter, TensorType
 from aivm.numerics.integers import wrap
 from aivm.receipts.receipt import Receipt
 
@@ -44,15 +49,15 @@ class Provider:
             case Phase.REVEAL_VALUES:
                 return moves.Reveal(self._values(state))
             case Phase.REVEAL_TENSOR:
-                record, path = self.program.record(value + 1), self.program.path(value + 1)
                 tree = trace.data_tree(value)
                 level = trees.depth(tree.leaves)
-                nodes = trees.frontier(tree, level, 0, trees.round_levels(level))
-                return moves.RevealTensor(self.receipt, record, path, tuple(nodes))
+                nodes = trees.frontier(tree, level, 0, trees.data_levels(level))
+                return moves.RevealTensor(trace.types[value], tuple(nodes))
             case Phase.REVEAL_NODES:
-                return moves.Reveal(tuple(_frontier(trace.data_tree(value), state)))
-            case Phase.REVEAL_LEAF:
-                return moves.RevealLeaf(trace.data_tree(value).leaf(state.index))
+                return moves.Reveal(tuple(_data_frontier(trace.data_tree(value), state)))
+            case Phase.REVEAL_LEAVES:
+                tree, first = trace.data_tree(value), state.index << state.level
+                return moves.RevealLeaves(tree.leaves_from(first, 1 << state.level))
             case Phase.REVEAL_LANES:
                 return moves.RevealLanes(trace.lanes(value, state.element))
             case Phase.REVEAL_STATES:
@@ -97,16 +102,20 @@ class Challenger:
                 return self._pick_value(state, posted)
             case Phase.PROVE_SOURCE, _:
                 return self._prove_source(state)
+            case ((Phase.PICK_LEAF | Phase.PICK_ELEMENT), _) if self._has_other_type(
+                state, history
+            ):
+                return self._prove_type(state, history)
             case Phase.PICK_LEAF, (moves.RevealTensor() | moves.Reveal()) as posted:
                 return self._pick_leaf(state, posted.nodes)
-            case Phase.PICK_ELEMENT, moves.RevealLeaf() as posted:
+            case Phase.PICK_ELEMENT, moves.RevealLeaves() as posted:
                 return self._pick_element(state, history, posted.data)
             case Phase.PICK_LANE, moves.RevealLanes() as posted:
-                return self._pick_lane(state, history, posted.lanes)
+                return self._pick_lane(state, posted.lanes)
             case Phase.PICK_STEP, moves.RevealStates() as posted:
-                return self._pick_step(state, history, posted.words)
+                return self._pick_step(state, posted.words)
             case Phase.PROVE, _:
-                return self._prove(state, history)
+                return self._prove(state)
             case _:
                 raise InternalError(f"no move of the challenger's in {state.phase.name}")
 
@@ -166,72 +175,96 @@ class Challenger:
 
     # --- the tensor ------------------------------------------------------------------------------
 
+    def _has_other_type(self, state: State, history: History) -> bool:
+        """Whether the provider gave the value another type than the program."""
+        return _shown_type(history) != self.trace.types[state.value]
+
+    def _prove_type(self, state: State, history: History) -> Move:
+        root = self._providers_tree(state, history).root
+        record, path = self._record(state), self.program.path(state.value + 1)
+        return moves.ProveType(self.receipt, root, _shown_type(history), record, path)
+
     def _pick_leaf(self, state: State, nodes: Sequence[bytes]) -> Move:
-        levels = trees.round_levels(state.level)
+        levels = trees.data_levels(state.level)
         first = state.index << levels
         if self._faulty(state):
             leaf = self._leaf_of(state, self.fault[0])
             position = (leaf >> (state.level - levels)) - first
         else:
-            own = _frontier(self.trace.data_tree(state.value), state)
+            own = _data_frontier(self.trace.data_tree(state.value), state)
             position = _first_difference(own, nodes)
         return moves.Pick(position, nodes[position], trees.frontier_path(nodes, position))
 
     def _pick_element(self, state: State, history: History, data: bytes) -> Move:
         type_ = self.trace.types[state.value]
-        size = type_.dtype.size_bytes
-        first = state.index * merkle.LEAF_BYTES // size
         if self._faulty(state):
             element = self.fault[0]
         else:
-            elements = range(first, first + len(data) // size)
-            theirs = [element_of_leaf(type_, data, element) for element in elements]
-            mine = [self.trace.word(state.value, element) for element in elements]
-            element = first + _first_difference(mine, theirs)
-        tree = self._providers_tree(state, history)
-        record, instruction = self._record(state), self.trace.instruction(state.value)
-        slot = narrowing.sizing_slot(instruction)
-        sizing = None if slot is None else self.trace.opened(instruction.operands[slot], tree)
-        pick = moves.PickElement(element, data, record, sizing)
-        shape = claims.shape_of(instruction, self.trace.operand_types(state.value))
+            size = type_.dtype.size_bytes
+            first = (state.index << state.level) * merkle.LEAF_BYTES // size
+            mine = self.trace.data(state.value)[first * size :][: len(data)]
+            element = first + _first_difference(mine, data) // size
+        pick = self._opened(state, history, element, merkle.split(data))
+        shape = claims.shape_of(
+            self.trace.instruction(state.value), self.trace.operand_types(state.value)
+        )
         if shape.steps > 1 or (shape.lanes and shape.steps):
             return pick
         stage = Stage.STEP if shape.steps else Stage.ELEMENT
-        claim = self.trace.claim(state.value, record, element, stage, 0, ())
-        return moves.ProveElement(pick, self.trace.evidence(state.value, claim, tree))
+        claim = self.trace.claim(state.value, pick.work.record, element, stage, 0, ())
+        return moves.ProveElement(pick, self.trace.evidence(state.value, claim))
+
+    def _opened(
+        self, state: State, history: History, element: int, leaves: Sequence[memoryview]
+    ) -> moves.PickElement:
+        """That element of the leaves shown, with the instruction that makes it."""
+        value, program = state.value, self.program
+        position = leaf_of_element(self.trace.types[value], element) - (state.index << state.level)
+        tree = self._providers_tree(state, history)
+        operands = self.trace.instruction(value).operands
+        return moves.PickElement(
+            self.receipt,
+            element,
+            bytes(leaves[position]),
+            trees.frontier_path([merkle.leaf_hash(leaf) for leaf in leaves], position),
+            tree.root,
+            self._work(state),
+            program.path(value + 1),
+            tuple(trees.leaf_path(tree, operand) for operand in operands),
+        )
 
     # --- the chain -------------------------------------------------------------------------------
 
-    def _pick_lane(self, state: State, history: History, lanes: tuple[int, ...]) -> Move:
+    def _pick_lane(self, state: State, lanes: tuple[int, ...]) -> Move:
         own = self.trace.lanes(state.value, state.element)
         if lanes != own:
             return moves.PickLane(_first_difference(own, lanes), lanes)
-        record, tree = self._record(state), self._providers_tree(state, history)
-        claim = self.trace.claim(state.value, record, state.element, Stage.FINISH, 0, lanes)
-        prove = moves.Prove(record, self.trace.evidence(state.value, claim, tree))
+        work = self._work(state)
+        claim = self.trace.claim(state.value, work.record, state.element, Stage.FINISH, 0, lanes)
+        prove = moves.Prove(work, self.trace.evidence(state.value, claim))
         return moves.ProveFinish(lanes, prove)
 
-    def _pick_step(self, state: State, history: History, words: tuple[int, ...]) -> Move:
+    def _pick_step(self, state: State, words: tuple[int, ...]) -> Move:
+        form = state.form
         if self._faulty(state):
-            segment = (self.fault[1] - state.start) // segment_steps(state.end - state.start)
+            each = segment_steps(state.end - state.start, form)
+            segment = (self.fault[1] - state.start) // each
         else:
-            width = 1 if state.form is Form.ONE else 2
-            theirs = [words[at : at + width] for at in range(0, len(words), width)]
+            theirs = [words[at : at + form.words] for at in range(0, len(words), form.words)]
             segment = _first_difference(_segment_ends(self.trace, state), theirs)
-        pick = moves.PickStep(segment, words)
+        pick = moves.pick_step(segment, words, form)
         picked = narrowing.pick_step(state, pick, state.challenger)
         if picked.phase is not Phase.PROVE:
             return pick
-        return moves.ProveStep(pick, self._prove(picked, history))
+        return moves.ProveStep(pick, self._prove(picked))
 
-    def _prove(self, state: State, history: History) -> moves.Prove:
-        record, tree = self._record(state), self._providers_tree(state, history)
-        is_lane = state.lane != NO_LANE
+    def _prove(self, state: State) -> moves.Prove:
+        work, is_lane = self._work(state), state.lane != NO_LANE
         step = state.start * SUM_LANES + state.lane if is_lane else state.start
-        before = state.before[1 if state.form is Form.ONE else 0 :] if state.start else ()
+        before = state.before[-state.form.words :] if state.start else ()
         stage = Stage.STEP if state.end else Stage.ELEMENT
-        claim = self.trace.claim(state.value, record, state.element, stage, step, before)
-        return moves.Prove(record, self.trace.evidence(state.value, claim, tree))
+        claim = self.trace.claim(state.value, work.record, state.element, stage, step, before)
+        return moves.Prove(work, self.trace.evidence(state.value, claim))
 
     # --- parts -----------------------------------------------------------------------------------
 
@@ -247,6 +280,9 @@ class Challenger:
 
     def _faulty(self, state: State) -> bool:
         return state.value == len(self.trace.roots)
+
+    def _work(self, state: State) -> Work:
+        return self.trace.work(state.value, self._record(state))
 
     def _record(self, state: State) -> bytes:
         return self.program.record(state.value + 1)
@@ -273,14 +309,19 @@ def fault_of(trace: Trace) -> tuple[int, int]:
     raise InternalError(f"value {value} is missing, and meets no fault")
 
 
-def _frontier(tree: trees.Tree, state: State) -> list[bytes]:
-    return trees.frontier(tree, state.level, state.index, trees.round_levels(state.level))
+def _shown_type(history: History) -> TensorType:
+    """The type that the provider gave the value in dispute."""
+    return next(move.type for move in history if isinstance(move, moves.RevealTensor))
+
+
+def _data_frontier(tree: trees.Tree, state: State) -> list[bytes]:
+    return trees.frontier(tree, state.level, state.index, trees.data_levels(state.level))
 
 
 def _segment_ends(trace: Trace, state: State) -> list[tuple[int, ...]]:
     """The states at the ends of the segments into which the steps in dispute are cut."""
     lane = None if state.lane == NO_LANE else state.lane
-    each = segment_steps(state.end - state.start)
+    each = segment_steps(state.end - state.start, state.form)
     ends = {*range(state.start + each, state.end, each), state.end}
     return trace.states(state.value, state.element, lane, ends)
 

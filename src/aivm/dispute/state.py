@@ -1,4 +1,4 @@
-"""The state of a game, as the contract keeps it: one hash, of nine words that players resend."""
+"""The state of a game, as the contract keeps it: one hash, of eight words that players resend."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from math import isqrt
 from typing import Any
 
 from eth_hash.auto import keccak
 
-from aivm.dispute.trees import depth
+from aivm.dispute.trees import LeafTree, depth
 from aivm.receipts.addresses import checked_address
 from aivm.receipts.eip712 import encode_field
 from aivm.receipts.receipt import Receipt
 
 NO_LANE = 255
-MAX_SEGMENTS = 48  # of a chain, in one round
+MAX_POSTED_BYTES = 2048  # states of a chain in one round
+CHUNK_BYTES = 128  # of posted states, in one leaf of the tree over them
 
 
 class Phase(IntEnum):
@@ -29,7 +31,7 @@ class Phase(IntEnum):
     REVEAL_TENSOR = 5
     PICK_LEAF = 6
     REVEAL_NODES = 7
-    REVEAL_LEAF = 8
+    REVEAL_LEAVES = 8
     PICK_ELEMENT = 9
     REVEAL_LANES = 10
     PICK_LANE = 11
@@ -49,7 +51,7 @@ _PROVIDERS = frozenset(
         Phase.REVEAL_VALUES,
         Phase.REVEAL_TENSOR,
         Phase.REVEAL_NODES,
-        Phase.REVEAL_LEAF,
+        Phase.REVEAL_LEAVES,
         Phase.REVEAL_LANES,
         Phase.REVEAL_STATES,
     }
@@ -57,22 +59,38 @@ _PROVIDERS = frozenset(
 
 
 class Form(IntEnum):
-    """How many words a state of the chain has."""
+    """How a state of the chain is posted."""
 
-    ONE = 0
-    TWO = 1  # ARG_MAX, ARG_MIN: best, position
-    LAST_OF_TWO = 2  # the same, but of the last state only the position is known so far
+    NARROW = 0  # one word of at most 32 bits
+    WIDE = 1  # one word of 64 bits
+    TWO = 2  # ARG_MAX, ARG_MIN: best, position, of 64 bits each
+    LAST_OF_TWO = 3  # the same, but of the last state only the position is known so far
+
+    @property
+    def words(self) -> int:
+        """How many words a state has."""
+        return 2 if self in (Form.TWO, Form.LAST_OF_TWO) else 1
+
+    @property
+    def width(self) -> int:
+        """Bytes of a state."""
+        return 4 if self is Form.NARROW else 8 * self.words
 
 
 @dataclass(frozen=True)
 class State:
     """A game between two moves. Counts are of the program's parts; times are seconds.
 
-    While a tree is descended, `node` is the hash reached and (`level`, `index`) its place in a tree
-    of `leaves` leaves, of which the last has `tail` bytes. At a leaf of the trace `node` is the
-    tensor root; afterwards it is the hash of what the provider posted last. `start` to `end` are
-    the steps of the chain in dispute:
-    both players agree on the state `before` (none at the chain's start) and not on `after`.
+    Until the provider commits, `node` is the root of the receipt's outputs. While a tree is
+    descended, it is the hash reached and (`level`, `index`) its place in a tree of `leaves` leaves,
+    of which the last has `tail` bytes. At a leaf of the trace it is the tensor root; below the
+    element it is the root over the states that the provider posted last.
+
+    `opened` says what has been opened so far: before the commitment the provider's own account, in
+    the trace its root, in a tensor the hash of that root and the tensor's type, below an element
+    the hash of the instruction and its operands. `start` to `end` are the steps of the chain
+    in dispute: both players agree on the state `before` (none at the chain's start) and not on
+    `after`.
     """
 
     receipt: bytes
@@ -86,9 +104,8 @@ class State:
     constants: int
     instructions: int
     outputs: int
-    trace: bytes = bytes(32)
     node: bytes = bytes(32)
-    record: bytes = bytes(32)
+    opened: bytes = bytes(32)
     value: int = 0
     level: int = 0
     index: int = 0
@@ -96,7 +113,7 @@ class State:
     tail: int = 0
     element: int = 0
     lane: int = NO_LANE
-    form: Form = Form.ONE
+    form: Form = Form.NARROW
     start: int = 0
     end: int = 0
     before: tuple[int, int] = (0, 0)
@@ -121,7 +138,7 @@ class State:
         return depth(self.values)
 
     def encode(self) -> bytes:
-        """The nine words, as the contract's `PackedState`."""
+        """The eight words, as the contract's `PackedState`."""
         progress = _packed(
             (self.phase, 8),
             (self.since, 40),
@@ -146,9 +163,7 @@ class State:
         )
         words = _packed(*((word, 64) for word in (*self.before, *self.after)))
         people = [encode_field("address", who) for who in (self.challenger, self.defender)]
-        return b"".join(
-            [self.receipt, *people, progress, self.trace, self.node, self.record, place, words]
-        )
+        return b"".join([self.receipt, *people, progress, self.node, self.opened, place, words])
 
     @cached_property
     def hash(self) -> bytes:
@@ -157,16 +172,16 @@ class State:
 
 
 def decode_state(data: bytes) -> State:
-    """The state with exactly these nine words (from a contract's event)."""
+    """The state with exactly these eight words (from a contract's event)."""
     words = [data[at : at + 32] for at in range(0, len(data), 32)]
-    assert len(words) == 9 and len(words[-1]) == 32, "nine words"
+    assert len(words) == 8 and len(words[-1]) == 32, "eight words"
     phase, since, challenger_left, provider_left, inputs, constants, instructions, outputs = (
         _unpacked(words[3], 8, 40, 32, 32, 32, 32, 32, 32)
     )
     value, level, index, leaves, tail, element, lane, form, start, end = _unpacked(
-        words[7], 32, 8, 32, 32, 16, 48, 8, 8, 32, 32
+        words[6], 32, 8, 32, 32, 16, 48, 8, 8, 32, 32
     )
-    pair = _unpacked(words[8], 64, 64, 64, 64)
+    pair = _unpacked(words[7], 64, 64, 64, 64)
     return State(
         receipt=words[0],
         challenger=_address(words[1]),
@@ -179,9 +194,8 @@ def decode_state(data: bytes) -> State:
         constants=constants,
         instructions=instructions,
         outputs=outputs,
-        trace=words[4],
-        node=words[5],
-        record=words[6],
+        node=words[4],
+        opened=words[5],
         value=value,
         level=level,
         index=index,
@@ -210,29 +224,38 @@ def game_id(receipt: bytes, challenger: str) -> bytes:
     return bytes(keccak(receipt + encode_field("address", challenger)))
 
 
-def packed_words(words: Sequence[int]) -> bytes:
-    """States and lanes as they are posted: eight big-endian bytes a word."""
-    return b"".join(word.to_bytes(8, "big") for word in words)
+def packed_words(words: Sequence[int], form: Form) -> bytes:
+    """States as they are posted: big-endian words, in the width of their form."""
+    size = form.width // form.words
+    return b"".join(word.to_bytes(size, "big") for word in words)
 
 
-def unpacked_words(data: bytes) -> tuple[int, ...]:
-    """The words in a posting."""
-    return tuple(int.from_bytes(data[at : at + 8], "big") for at in range(0, len(data), 8))
+def unpacked_words(data: bytes, form: Form) -> tuple[int, ...]:
+    """The words of states as they were posted."""
+    size = form.width // form.words
+    return tuple(int.from_bytes(data[at : at + size], "big") for at in range(0, len(data), size))
 
 
-def segment_steps(steps: int) -> int:
+def posted_tree(data: bytes, form: Form) -> LeafTree:
+    """The tree over posted states, so that two of them can be shown without the others.
+
+    A leaf has 128 bytes of states, and the state before them, if there is one.
+    """
+    starts = range(0, len(data), CHUNK_BYTES)
+    return LeafTree([data[max(0, at - form.width) : at + CHUNK_BYTES] for at in starts])
+
+
+def segment_steps(steps: int, form: Form) -> int:
     """How many steps each segment of a round has (the last may have fewer), over so many steps.
 
-    One, if they fit into one round; else evenly over two rounds; else as few as fit.
+    One, if all states fit into one round; else evenly over two rounds; else as few as fit.
     """
-    if steps <= MAX_SEGMENTS:
+    most = MAX_POSTED_BYTES // form.width
+    if steps <= most:
         return 1
-    if steps > MAX_SEGMENTS**2:
-        return -(-steps // MAX_SEGMENTS)
-    width = 1
-    while width * width < steps:
-        width += 1
-    return width
+    if steps > most**2:
+        return -(-steps // most)
+    return isqrt(steps - 1) + 1
 
 
 def _packed(*fields: tuple[int, int]) -> bytes:

@@ -14,12 +14,13 @@ from hashlib import sha256
 from itertools import islice
 
 import numpy as np
+from eth_hash.auto import keccak
 
 from aivm.commitments import Array, merkle, tensor_header
 from aivm.dispute import claims
 from aivm.dispute.claims import Claim, Stage
 from aivm.dispute.origins import Reader
-from aivm.dispute.trees import DataTree, LeafTree, Tree, depth, leaf_path
+from aivm.dispute.trees import DataTree, LeafTree, depth, leaf_path
 from aivm.dispute.values import Values
 from aivm.isa.chains import SUM_LANES, Chained
 from aivm.isa.instructions import Instruction, Reduce, TensorType
@@ -28,17 +29,30 @@ from aivm.isa.records import RECORD_BYTES, encode
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedTensor:
-    """A value of the trace shown by its header: type, data root, and its path in the trace tree."""
+class Header:
+    """A value of the trace shown by its header."""
 
     type: TensorType
     data_root: bytes
-    path: tuple[bytes, ...]
 
     @property
     def root(self) -> bytes:
         """The tensor root."""
         return root_of_header(self.type, self.data_root)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What makes the value in dispute: the instruction's record, and its operands in order."""
+
+    record: bytes
+    operands: tuple[Header, ...]
+
+    @property
+    def hash(self) -> bytes:
+        """How a state names it."""
+        roots = b"".join(operand.root for operand in self.operands)
+        return bytes(keccak(self.record + roots))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +75,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What opens a step: the operands in their order, the leaves, and the elements in them."""
+    """What opens a step: leaves of the operands, and the elements in them."""
 
-    operands: tuple[OpenedTensor, ...]
     leaves: tuple[OpenedLeaf, ...]
     reads: tuple[Place, ...]
 
@@ -71,6 +84,11 @@ class Evidence:
 def root_of_header(type_: TensorType, data_root: bytes) -> bytes:
     """The tensor root over a data root."""
     return sha256(tensor_header(type_.dtype, type_.shape) + data_root).digest()
+
+
+def tensor_hash(trace: bytes, type_: TensorType) -> bytes:
+    """How a state names the trace and the type of the tensor in dispute."""
+    return bytes(keccak(trace + tensor_header(type_.dtype, type_.shape)))
 
 
 def element_of_leaf(type_: TensorType, leaf: bytes, element: int) -> int:
@@ -93,6 +111,11 @@ class ProgramTree:
         data = encode(program)
         records = [data[at : at + RECORD_BYTES] for at in range(0, len(data), RECORD_BYTES)]
         self._tree = LeafTree(records)
+
+    @property
+    def root(self) -> bytes:
+        """The program root."""
+        return self._tree.root
 
     def record(self, position: int) -> bytes:
         """Record `position`; that of value v is number v + 1."""
@@ -201,11 +224,15 @@ class Trace:
         assert isinstance(instruction, Reduce), "only float sums have lanes"
         return claims.lane_states_of(instruction, types, reader, element, lane)
 
-    def opened(self, value: int, tree: Tree) -> OpenedTensor:
-        """A value shown by its header, in a trace tree that has it."""
+    def header(self, value: int) -> Header:
+        """The header of a value."""
         data = self.data_tree(value)
-        data_root = data.node(depth(data.leaves), 0)
-        return OpenedTensor(self.types[value], data_root, leaf_path(tree, value))
+        return Header(self.types[value], data.node(depth(data.leaves), 0))
+
+    def work(self, value: int, record: bytes) -> Work:
+        """The instruction that makes `value`, with its operands."""
+        operands = self.instruction(value).operands
+        return Work(record, tuple(self.header(operand) for operand in operands))
 
     def claim(
         self,
@@ -221,8 +248,8 @@ class Trace:
         reads = claims.reads_of(bare, self.reader(value))
         return Claim(record, bare.types, element, stage, step, before, reads)
 
-    def evidence(self, value: int, claim: Claim, tree: Tree) -> Evidence:
-        """What opens a claim about `value`, in a trace tree that has its operands."""
+    def evidence(self, value: int, claim: Claim) -> Evidence:
+        """What opens a claim about `value`."""
         operands = self.instruction(value).operands
         self._fetch(value)
         leaves: dict[tuple[int, int], OpenedLeaf] = {}
@@ -234,5 +261,4 @@ class Trace:
                 data = self.data_tree(operand)
                 leaves[key] = OpenedLeaf(*key, data.leaf(key[1]), leaf_path(data, key[1]))
             places.append(Place(list(leaves).index(key), read.element))
-        opened = tuple(self.opened(operand, tree) for operand in operands)
-        return Evidence(opened, tuple(leaves.values()), tuple(places))
+        return Evidence(tuple(leaves.values()), tuple(places))

@@ -16,6 +16,8 @@ from aivm.commitments import fast
 from aivm.commitments.merkle import LEAF_BYTES, Buffer, leaf_hash, node_hash
 
 MAX_LEVELS = 6  # of one round: 64 nodes
+LEAF_LEVELS = 2  # of the last round in a data tree, which shows the leaves themselves
+SMALL_LEVELS = 3  # a data tree, or what is left of it, that is shown at once
 
 
 class Tree(Protocol):
@@ -45,7 +47,11 @@ class DataTree:
 
     def leaf(self, index: int) -> bytes:
         """The bytes of a leaf: 256, the last may have fewer."""
-        return bytes(self._data[index * LEAF_BYTES : (index + 1) * LEAF_BYTES])
+        return self.leaves_from(index, 1)
+
+    def leaves_from(self, index: int, count: int) -> bytes:
+        """The bytes of so many leaves, fewer at the end."""
+        return bytes(self._data[index * LEAF_BYTES : (index + count) * LEAF_BYTES])
 
 
 class LeafTree:
@@ -57,6 +63,10 @@ class LeafTree:
         self._levels = [[leaf_hash(leaf) for leaf in leaves]]
         while len(self._levels[-1]) > 1:
             self._levels.append(parents(self._levels[-1]))
+
+    @property
+    def root(self) -> bytes:
+        return self._levels[-1][0]
 
     def node(self, level: int, index: int) -> bytes:
         return self._levels[level][index]
@@ -85,6 +95,10 @@ class ForeignTree:
                 node = node_hash(node, other) if sibling & 1 else node_hash(other, node)
             self._known[level + 1, index >> level + 1] = node
 
+    @property
+    def root(self) -> bytes:
+        return self._known[depth(self.leaves), 0]
+
     def node(self, level: int, index: int) -> bytes:
         known = self._known.get((level, index))
         return self._own.node(level, index) if known is None else known
@@ -106,6 +120,15 @@ def round_levels(level: int) -> int:
     rounds of at most MAX_LEVELS."""
     rounds = -(-level // MAX_LEVELS)
     return -(-level // rounds) if rounds else 0
+
+
+def data_levels(level: int) -> int:
+    """How far the next round goes down from a node of a data tree; 0 where its leaves are shown.
+
+    A leaf has the bytes of eight nodes: so the last round goes down less far than the others,
+    unless it is the only one.
+    """
+    return 0 if level <= SMALL_LEVELS else round_levels(level - LEAF_LEVELS)
 
 
 def frontier_size(leaves: int, level: int, index: int, levels: int) -> int:

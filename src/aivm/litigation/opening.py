@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from aivm.chain.account import Account
 from aivm.chain.client import Chain
-from aivm.chain.dispute import Terms
 from aivm.chain.fees import in_gwei
 from aivm.dispute.state import game_id, receipt_hash
 from aivm.dispute.trace import ProgramTree
@@ -82,8 +81,11 @@ async def open_game(
 ) -> bytes:
     """Allow the bond and open the game; returns its id. Raises InsufficientFunds before that."""
     terms = await chain.dispute.terms()
-    await _demand_funds(chain, account, terms)
-    await chain.token.ensure_allowance(account, chain.dispute.address, terms.bond)
+    missing = terms.bond - await chain.dispute.credit(account.address)
+    if missing > 0:
+        await _demand_funds(chain, account, missing)
+        await chain.token.ensure_allowance(account, chain.dispute.address, missing)
+    await demand_gas_money(chain, account)
     await _wait_for_time(chain, signed.receipt.time, report)
     try:
         game = await chain.dispute.open(account, signed, program.record(0), program.path(0))
@@ -106,14 +108,14 @@ async def _wait_for_time(chain: Chain, time: int, report: Callable[[str], None])
         ahead = time - (await chain.block()).time
 
 
-async def _demand_funds(chain: Chain, account: Account, terms: Terms) -> None:
+async def _demand_funds(chain: Chain, account: Account, missing: int) -> None:
     held = await chain.token.balance_of(account.address)
-    if held < terms.bond:
+    if held < missing:
+        bond = (await chain.dispute.terms()).bond
         raise InsufficientFunds(
-            f"a dispute takes a bond of {terms.bond / _TOKEN:g} AIVM, "
-            f"{account.address} has {held / _TOKEN:g}"
+            f"a dispute takes a bond of {bond / _TOKEN:g} AIVM, {account.address} has"
+            f" {(held + bond - missing) / _TOKEN:g}, with its credit at the dispute game"
         )
-    await demand_gas_money(chain, account)
 
 
 async def demand_gas_money(chain: Chain, account: Account) -> None:

@@ -71,7 +71,7 @@ def game_about(instruction: Instruction, *, lies: bool = True) -> Table:
     """More than 64 values and leaves; the last value is in doubt."""
     from aivm.isa import Fill
 
-    types = (TensorType(DType.F32, (120, 300)), TensorType(DType.F32, (300, 70)))
+    types = (TensorType(DType.F32, (120, 300)), TensorType(DType.F32, (300, 280)))
     fills = [Fill(TensorType(DType.I32, ()), bits) for bits in range(70)]
     program = Program(types, (), (*fills, instruction), (72,))
     rng = np.random.default_rng(2)
@@ -129,7 +129,7 @@ async def step(arena: Arena, game: Table, state: State) -> State | Outcome:
 
 F32 = DType.F32
 GAMES = {
-    "matmul": MatMul((0, 1), TensorType(F32, (120, 70))),
+    "matmul": MatMul((0, 1), TensorType(F32, (120, 280))),
     "lanes": Reduce(Reduction.SUM, (0,), TensorType(F32, (120,)), 120, 300, 1),
     "arg": Reduce(Reduction.ARG_MAX, (0,), TensorType(DType.I64, (120,)), 120, 300, 1),
 }
@@ -144,6 +144,9 @@ async def test_the_chain_and_the_rules_agree_and_the_cheat_pays(name: str, arena
     assert result is Outcome.CONVICTED
     token, accounts = arena.chain.token, arena.devchain.accounts
     award = PENALTY // 2
+    assert await arena.game.credit(accounts[3].address) == BOND + award * 4 // 5
+    await arena.game.withdraw(accounts[3], BOND + award * 4 // 5)
+    await arena.game.compensate(accounts[5], game.provider.receipt)
     assert await token.balance_of(accounts[3].address) == BOND + award * 4 // 5
     assert await token.balance_of(accounts[4].address) == award // 5
     assert await token.balance_of(arena.game.address) == 0
@@ -190,7 +193,7 @@ async def test_wrong_moves_revert_and_change_nothing(arena: Arena) -> None:
         (2, replace(state, since=state.since + 1), move, "WrongState"),
         (2, state, replace(move, nodes=move.nodes[1:]), "WrongCount"),
         (2, state, replace(move, outputs=(bytes(32),)), "WrongOpening"),
-        (2, state, moves.RevealLeaf(b""), "WrongPhase"),
+        (2, state, moves.RevealLeaves(b""), "WrongPhase"),
     ]
     for who, shown, tried, error in wrong:
         with pytest.raises(ChainRejected) as refused:

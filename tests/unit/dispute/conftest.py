@@ -13,7 +13,7 @@ from aivm.dispute import moves
 from aivm.dispute.game import Outcome, Rules, opened, played, timed_out
 from aivm.dispute.moves import Move
 from aivm.dispute.player import Challenger, Provider
-from aivm.dispute.state import Phase, State, decode_state
+from aivm.dispute.state import Form, Phase, State, decode_state
 from aivm.dispute.trace import ProgramTree, Trace
 from aivm.dispute.values import Held
 from aivm.engines import open_engine
@@ -124,12 +124,12 @@ class LiarWithStates(Provider):
     def move(self, state: State) -> Move:
         move = super().move(state)
         if isinstance(move, moves.RevealStates):
-            width = 1 if state.form == 0 else 2
+            width = state.form.words
             words = list(move.words)
             start = self.wrong_from(len(words) // width) * width
             words[start:] = [word ^ 1 for word in words[start:]]
             words[-1] = state.after[1]
-            if state.form == 1:
+            if state.form is Form.TWO:
                 words[-2] = state.after[0]
             return moves.RevealStates(tuple(words))
         if isinstance(move, moves.RevealLanes) and state.end:

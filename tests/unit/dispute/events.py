@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aivm.dispute import moves
-from aivm.dispute.chronicle import Committed, Happening, Moved, Posted, Revealed
+from aivm.dispute.chronicle import Committed, Happening, Moved, Posted, Revealed, Typed
 from aivm.dispute.moves import Move
 from aivm.dispute.state import State, packed_words
 
@@ -17,12 +17,12 @@ def told(move: Move, after: State) -> list[Happening]:
         case moves.Reveal():
             return [Revealed(move.nodes), moved]
         case moves.RevealTensor():
-            return [moved, Revealed(move.nodes)]
-        case moves.RevealLeaf():
+            return [moved, Typed(move.type), Revealed(move.nodes)]
+        case moves.RevealLeaves():
             return [moved, Posted(move.data)]
         case moves.RevealLanes():
-            return [moved, Posted(packed_words(move.lanes))]
+            return [moved, Posted(packed_words(move.lanes, after.form))]
         case moves.RevealStates():
-            return [moved, Posted(packed_words(move.words))]
+            return [moved, Posted(packed_words(move.words, after.form))]
         case _:
             return [moved]

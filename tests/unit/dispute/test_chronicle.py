@@ -90,8 +90,8 @@ def test_another_program_is_refused(game: Table, happenings: list[Happening]) ->
     turns = turns_of(happenings)
     assert any(turn.before.phase is Phase.REVEAL_TENSOR for turn in turns)
     receipt, program = game.provider.receipt, game.provider.program.program
-    with pytest.raises(BadInput, match="numbers of parts"):
+    with pytest.raises(BadInput, match="not the one that the receipt names"):
         history_of(receipt, ProgramTree(random_program(99).program), turns)
     swapped = (*program.instructions[:-1], Fill(program.instructions[-1].type, 1))
-    with pytest.raises(BadInput, match="not the one in dispute"):
+    with pytest.raises(BadInput, match="not the one that the receipt names"):
         history_of(receipt, ProgramTree(replace(program, instructions=swapped)), turns)

@@ -182,7 +182,7 @@ def test_long_chains_narrow_in_few_rounds(
 
 def long_game(instruction: Instruction) -> Table:
     """More than 64 values, more than 64 leaves, and a chain of some length in the last value."""
-    types = (TensorType(DType.F32, (120, 300)), TensorType(DType.F32, (300, 70)))
+    types = (TensorType(DType.F32, (120, 300)), TensorType(DType.F32, (300, 280)))
     fills = [Fill(TensorType(DType.I32, ()), bits) for bits in range(70)]
     program = little(*fills, instruction, inputs=types)
     rng = np.random.default_rng(2)
@@ -194,7 +194,7 @@ def long_game(instruction: Instruction) -> Table:
 
 
 SILENT_IN = [
-    (MatMul((0, 1), TensorType(DType.F32, (120, 70))), set(Phase) - {
+    (MatMul((0, 1), TensorType(DType.F32, (120, 280))), set(Phase) - {
         Phase.PROVE_SOURCE, Phase.REVEAL_LANES, Phase.PICK_LANE, Phase.PROVE
     }),
     (Reduce(Reduction.SUM, (0,), TensorType(DType.F32, (120,)), 120, 300, 1), {
@@ -231,21 +231,23 @@ class Stubborn(Challenger):
         if isinstance(posted, moves.RevealLanes):
             return moves.PickLane(0, posted.lanes)
         if isinstance(posted, moves.RevealStates):
-            pick = moves.PickStep(0, posted.words)
+            pick = moves.pick_step(0, posted.words, state.form)
             step = narrowing.pick_step(state, pick, CHALLENGER)
             return (
-                pick
-                if step.phase is not Phase.PROVE
-                else moves.ProveStep(pick, self._prove(step, history))
+                pick if step.phase is not Phase.PROVE else moves.ProveStep(pick, self._prove(step))
             )
-        if isinstance(posted, moves.RevealLeaf):
-            mine = self.trace.data(state.value)
-            flipped_ = bytes([posted.data[0] ^ 1]) + posted.data[1:] if posted.data else b""
-            assert bytes(mine)[state.index * 256 :][: len(posted.data)] == posted.data
+        if isinstance(posted, moves.RevealLeaves):
+            mine = bytes(self.trace.data(state.value))
+            assert mine[(state.index << state.level) * 256 :][: len(posted.data)] == posted.data
+            if not posted.data:
+                raise InternalError("nothing to doubt")
+            flipped_ = bytes([posted.data[0] ^ 1]) + posted.data[1:]
             move = self._pick_element(state, history, flipped_)
-            if isinstance(move, moves.ProveElement):
-                return replace(move, pick=replace(move.pick, data=posted.data))
-            return replace(move, data=posted.data)
+            leaves = merkle.split(posted.data)
+            is_proof = isinstance(move, moves.ProveElement)
+            element = (move.pick if is_proof else move).element
+            pick = self._opened(state, history, element, leaves)
+            return replace(move, pick=pick) if is_proof else pick
         return super().move(state, history)
 
 

@@ -177,7 +177,9 @@ class Court:
         return (await self.chain.staking.get_provider(self.world.owner.address)).staked
 
     async def tokens(self, number: int) -> int:
-        return await self.chain.token.balance_of(self.devchain.accounts[number].address)
+        """What an account holds, and has in the dispute game."""
+        address = self.devchain.accounts[number].address
+        return await self.chain.token.balance_of(address) + await self.chain.dispute.credit(address)
 
     async def heard(self, text: str) -> None:
         """Wait until a conductor has said that."""

@@ -22,6 +22,7 @@ async def test_a_cheat_that_plays_by_itself_is_convicted_by_a_proof(
     assert case.entries[-1].move == "prove"
     award = terms.penalty // 2
     assert await court.tokens(3) == before + award * 4 // 5
+    await court.chain.dispute.compensate(court.devchain.accounts[6], case.receipt)
     assert await court.tokens(5) == award // 5
     assert await court.staked() == 5_000 * 10**18 - terms.penalty
 

@@ -58,22 +58,29 @@ async def over(scene: Any) -> None:
     await scene.devchain.advance(clock + 1)
 
 
+async def worth(scene: Any, address: str) -> int:
+    """What an account holds, and has in the dispute game."""
+    chain = scene.chain
+    return int(await chain.token.balance_of(address) + await chain.dispute.credit(address))
+
+
 async def test_a_false_receipt_is_disputed_convicted_and_paid_for(scene: Any) -> None:
-    token, address = scene.chain.token, scene.verifier.address
-    before = await token.balance_of(address)
+    address = scene.verifier.address
+    before = await worth(scene, address)
     async with scene.parts() as parts, playing(parts):
         entry = await found_false(scene, parts)
         disputed = await until(parts, entry, State.DISPUTED)
         assert disputed.game == game_id(entry.receipt, address)
-        assert await token.balance_of(address) == before - BOND
+        assert await worth(scene, address) == before - BOND
         await over(scene)
         convicted = await until(parts, entry, State.CONVICTED)
         assert convicted.award == AWARD
-        assert await token.balance_of(address) == before + AWARD
+        assert await worth(scene, address) == before + AWARD
         status = await parts.accounts.status()
         assert (status["won"], status["awarded"]) == (1, str(AWARD))
-        client = scene.world.client.address
-        assert await token.balance_of(client) == 50 * TOKEN
+        (case,) = parts.docket.cases
+        await scene.chain.dispute.compensate(scene.devchain.accounts[5], case.receipt)
+        assert await scene.chain.token.balance_of(scene.world.client.address) == 50 * TOKEN
 
 
 async def test_killed_between_the_finding_and_the_opening(scene: Any) -> None:
@@ -88,7 +95,7 @@ async def test_killed_between_the_opening_and_its_record(
     scene: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The game is there, the book does not know: it is gone on with, for one bond."""
-    before = await scene.chain.token.balance_of(scene.verifier.address)
+    before = await worth(scene, scene.verifier.address)
     async with scene.parts() as parts, playing(parts):
         entry = await found_false(scene, parts)
         monkeypatch.setattr(parts.book, "move", lambda *_, **__: True)
@@ -97,7 +104,7 @@ async def test_killed_between_the_opening_and_its_record(
         assert parts.book.find(entry.receipt).state is State.FALSE
     async with scene.parts() as parts, playing(parts):
         await until(parts, entry, State.DISPUTED)
-        assert await scene.chain.token.balance_of(scene.verifier.address) == before - BOND
+        assert await worth(scene, scene.verifier.address) == before - BOND
         await over(scene)
         await until(parts, entry, State.CONVICTED)
 
@@ -157,7 +164,7 @@ async def test_open_disputes_of_ours_are_counted_against_the_stake(scene: Any) -
 async def test_a_rival_who_was_first_leaves_nothing_to_win(scene: Any) -> None:
     rival, token = scene.devchain.accounts[6], scene.chain.token
     await token.transfer(scene.devchain.accounts[0], rival.address, 1_000 * TOKEN)
-    held = await token.balance_of(scene.verifier.address)
+    held = await worth(scene, scene.verifier.address)
     async with scene.parts() as parts:
         entry = await found_false(scene, parts)
         other = replace(scene, devchain=replace_verifier(scene, rival))
@@ -170,7 +177,7 @@ async def test_a_rival_who_was_first_leaves_nothing_to_win(scene: Any) -> None:
         await parts.prosecutor.step()
         found = parts.book.find(entry.receipt)
         assert (found.state, found.reason) == (State.VOIDED, "another verifier was first")
-        assert await token.balance_of(scene.verifier.address) == held
+        assert await worth(scene, scene.verifier.address) == held
 
 
 def replace_verifier(scene: Any, account: Any) -> Any:
