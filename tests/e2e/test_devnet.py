@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -64,7 +65,8 @@ def devnet(terminal: Any) -> Iterator[Devnet]:
 
 def test_it_prints_one_line_with_its_endpoints(devnet: Devnet) -> None:
     found = devnet.endpoints
-    assert {"rpc", "gateway", "storage", "providers"} <= set(found)
+    assert {"rpc", "gateway", "storage", "providers", "verifier"} <= set(found)
+    assert get_json(f"{found['verifier']}/healthz")["ok"] is True
     assert len(found["providers"]) == 3
     assert found["model"] == "demo/minilm"
     call = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
@@ -137,6 +139,56 @@ def test_the_cheat_is_caught(devnet: Devnet, terminal: Any) -> None:
     done = terminal.run(*buy, "--audit", "--receipt", audited)
     assert (done.status, done.document["error"]["code"]) == (3, "AIVM-E0201")
     assert audited.is_file()  # the evidence
+
+
+def test_the_verifier_convicts_the_cheat_and_is_paid(devnet: Devnet, terminal: Any) -> None:
+    """What a client does about a receipt that it doubts, and an operator sees of it."""
+    receipt, taken = terminal.home / "false.json", terminal.home / "false.npz"
+    done = terminal.run(
+        *("run", "demo/minilm", "--text", SENTENCE, "--provider", devnet.owners[-1]),
+        *("--receipt", receipt, "--inputs", taken, "--json"),
+    )
+    assert done.status == 0, done.err
+    submit = ("verifier", "submit", receipt, "--input", taken, "--json")
+    done = terminal.run(*submit, "--complain")
+    assert (done.status, done.document["state"]) == (0, "seen"), done.out
+    deadline = time.monotonic() + 90
+    while (state := terminal.run(*submit).document["state"]) != "convicted":
+        assert time.monotonic() < deadline, state
+        time.sleep(1)
+    status = terminal.run("verifier", "status", "--json").document
+    assert (status["won"], status["awarded"]) == (1, str(200 * 10**18))
+    assert int(status["balance"]) == 1200 * 10**18
+    table = terminal.run("verifier", "status").out
+    assert "1,200.000000 AIVM" in table
+
+
+def test_false_submissions_are_refused(devnet: Devnet, terminal: Any) -> None:
+    assert devnet.endpoints["verifier"]
+    receipt, taken = terminal.home / "fresh.json", terminal.home / "fresh.npz"
+    done = terminal.run(
+        *("run", "demo/minilm", "--text", SENTENCE, "--json"),
+        *("--receipt", receipt, "--inputs", taken),
+    )
+    assert done.status == 0, done.err
+    with np.load(taken) as loaded:
+        arrays = dict(loaded)
+    arrays["input_ids"] = arrays["input_ids"] + 1
+    np.savez(terminal.home / "wrong.npz", **arrays)
+    wrong = ("verifier", "submit", receipt, "--input", terminal.home / "wrong.npz", "--json")
+    done = terminal.run(*wrong)
+    assert (done.status, done.document["error"]["code"]) == (3, "AIVM-E0200")
+    document = json.loads(receipt.read_bytes())
+    for changes, code in (({"chain_id": 1}, "AIVM-E0303"), ({}, "AIVM-E0203")):
+        changed = {**document, **changes}
+        if not changes:
+            changed["receipt"] = {**document["receipt"], "outputs": "0x" + "11" * 32}
+        text = json.dumps(changed, sort_keys=True, separators=(",", ":"))
+        (terminal.home / "bad.json").write_text(text)
+        done = terminal.run(
+            *("verifier", "submit", terminal.home / "bad.json", "--input", taken, "--json")
+        )
+        assert done.document["error"]["code"] == code, done.out
 
 
 def test_what_nobody_can_do_is_refused_with_reasons(devnet: Devnet, terminal: Any) -> None:

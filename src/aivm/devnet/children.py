@@ -1,4 +1,4 @@
-"""Providers of the development network as what they really are: processes of their own."""
+"""Members of the development network as what they really are: processes of their own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aivm import host
 from aivm.chain.account import Account
@@ -20,6 +21,7 @@ from aivm.errors import Unavailable
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 _ACCOUNT = "hot"
+_VERIFIER = "verifier"
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,73 @@ def write_key(folder: Path, name: str, account: Account) -> None:
     Keystore(folder / "keystore").save(name, account, password, cost=LIGHT)
 
 
-class ProviderProcess:
-    """One `aivm provider serve`; it drains on SIGTERM and dies with this process."""
+class Child:
+    """One command of ours that serves something; it drains on SIGTERM and dies with this process.
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str, owner: str) -> None:
+    `said` is the JSON document with which it reported that it serves.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, said: Mapping[str, Any]) -> None:
         self._process = process
-        self.url = url
-        self.owner = owner
+        self.said = said
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return str(self.said["url"])
+
+    @classmethod
+    async def start(cls, command: Sequence[str], environment: dict[str, str], log: Path) -> Child:
+        """Start and wait until it serves. Raises Unavailable with what it said if it ends."""
+        with log.open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "aivm.cli",
+                *command,
+                "--json",
+                env=environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                preexec_fn=host.die_with_parent(),
+            )
+        assert process.stdout is not None
+        with suppress(TimeoutError):
+            line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+            if line and process.returncode is None:
+                return cls(process, json.loads(line))
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        told = log.read_text(errors="replace")[-500:]
+        raise Unavailable(f"aivm {' '.join(command[:2])} did not start: {told or 'it is silent'}")
+
+    async def stop(self) -> None:
+        """Ask it to drain and wait; kill it if it does not end."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+
+@dataclass(frozen=True)
+class ProviderProcess:
+    """One `aivm provider serve`."""
+
+    child: Child
+    owner: str
+
+    @property
+    def url(self) -> str:
+        return self.child.url
 
     @classmethod
     async def start(
@@ -86,37 +144,31 @@ class ProviderProcess:
         """Start and wait until it serves. Raises Unavailable with what it said if it ends."""
         write_key(folder, _ACCOUNT, hot_key)
         command = ["provider", "serve", "--owner", owner, "--model", model, "--port", str(port)]
-        with (folder / "log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "aivm.cli",
-                *command,
-                "--json",
-                *arguments,
-                env=membership.environment(folder, _ACCOUNT),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=host.die_with_parent(),
-            )
-        assert process.stdout is not None
-        with suppress(TimeoutError):
-            line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
-            if line and process.returncode is None:
-                return cls(process, json.loads(line)["url"], owner)
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        said = (folder / "log").read_text(errors="replace")[-500:]
-        raise Unavailable(f"a provider did not start: {said or 'it said nothing'}")
+        environment = membership.environment(folder, _ACCOUNT)
+        child = await Child.start([*command, *arguments], environment, folder / "log")
+        return cls(child, owner)
 
-    async def stop(self) -> None:
-        """Ask it to drain and wait; kill it if it does not end."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+
+@dataclass(frozen=True)
+class VerifierProcess:
+    """One `aivm verifier run`; `url` is for everybody, `operator_url` for its operator."""
+
+    child: Child
+
+    @property
+    def url(self) -> str:
+        return self.child.url
+
+    @property
+    def operator_url(self) -> str:
+        return str(self.child.said["operator_url"])
+
+    @classmethod
+    async def start(
+        cls, membership: Membership, folder: Path, account: Account, arguments: Sequence[str]
+    ) -> VerifierProcess:
+        """Start and wait until it serves. Raises Unavailable with what it said if it ends."""
+        write_key(folder, _VERIFIER, account)
+        command = ["verifier", "run", "--port", "0", "--operator-port", "0", *arguments]
+        environment = membership.environment(folder, _VERIFIER)
+        return cls(await Child.start(command, environment, folder / "log"))

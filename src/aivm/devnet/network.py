@@ -21,7 +21,12 @@ from aivm.chain.client import Chain
 from aivm.chain.deploy import DeploymentParameters
 from aivm.chain.devchain import DevChain, dev_account
 from aivm.config import Config
-from aivm.devnet.children import Membership, ProviderProcess, write_key
+from aivm.devnet.children import (
+    Membership,
+    ProviderProcess,
+    VerifierProcess,
+    write_key,
+)
 from aivm.devnet.model import MODEL_NAME, prepare_package
 from aivm.devnet.storage import run_storage
 from aivm.gateway import run_gateway
@@ -51,6 +56,7 @@ class Options:
     storage_port: int = 0
     gateway_port: int = 0
     engine: str = "native"
+    checked_share: float = 1.0  # of the receipts that its verifier sees
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,7 @@ class Devnet:
     package: Package
     storage_url: str
     gateway_url: str
+    verifier: VerifierProcess
     honest: tuple[ProviderProcess, ...]
     cheats: tuple[ProviderProcess, ...]
 
@@ -99,6 +106,8 @@ class Devnet:
         return {
             "rpc": self.devchain.url,
             "gateway": self.gateway_url,
+            "verifier": self.verifier.url,
+            "verifier_operator": self.verifier.operator_url,
             "storage": self.storage_url,
             "providers": [provider.url for provider in providers],
             "address_book": str(self.config.address_book),
@@ -156,8 +165,16 @@ async def run_devnet(
                 options.gateway_port,
             )
         )
+        report("starting a verifier")
+        verifier = await _verifier(stack, roles, membership, folder, options)
         config = _member_config(
-            membership, folder / "client", "client", roles.client, AIVM_GATEWAY_URL=gateway_url
+            membership,
+            folder / "client",
+            "client",
+            roles.client,
+            AIVM_GATEWAY_URL=gateway_url,
+            AIVM_VERIFIER_URL=verifier.url,
+            AIVM_VERIFIER_OPERATOR_URL=verifier.operator_url,
         )
         yield Devnet(
             devchain=devchain,
@@ -167,6 +184,7 @@ async def run_devnet(
             package=package,
             storage_url=storage_url,
             gateway_url=gateway_url,
+            verifier=verifier,
             honest=tuple(providers[: options.honest]),
             cheats=tuple(providers[options.honest :]),
         )
@@ -221,10 +239,22 @@ async def _providers(
             model=MODEL_NAME,
             arguments=arguments,
         )
-        stack.push_async_callback(provider.stop)
+        stack.push_async_callback(provider.child.stop)
         return provider
 
     return await asyncio.gather(*(start(number) for number in range(len(roles.owners))))
+
+
+async def _verifier(
+    stack: AsyncExitStack, roles: Roles, membership: Membership, folder: Path, options: Options
+) -> VerifierProcess:
+    """At work with tokens for bonds; stopped when the stack unwinds."""
+    arguments = ["--engine", options.engine, "--floor", str(options.checked_share)]
+    started = await VerifierProcess.start(
+        membership, folder / "verifier", roles.verifier, arguments
+    )
+    stack.push_async_callback(started.child.stop)
+    return started
 
 
 def _member_config(

@@ -16,6 +16,8 @@ _SETTINGS = (
     "storage_url",
     "storage_token_file",
     "gateway_url",
+    "verifier_url",
+    "verifier_operator_url",
     "address_book",
     "keystore",
     "account",

@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 _DAY = 24 * 3600
 _TOKEN = 10**18
 _STOP_SECONDS = 30.0
+TRACE_DEADLINE_SECONDS = 1800.0  # every value of a run, not only its outputs
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,13 @@ async def open_parts(
         stack.callback(book.close)
         charges = Charges(folder / "charges.db", chain, account)
         stack.callback(charges.close)
-        engines = Engines(*(_workers(name, options) for name in options.engines))
+        engines = Engines(
+            *(_workers(name, options, options.deadline_seconds) for name in options.engines)
+        )
         stack.push_async_callback(engines.stop)
+        # Of its own: a game's clock runs, whatever waits to be re-executed.
+        players = _workers(options.engines[0], options, TRACE_DEADLINE_SECONDS)
+        stack.push_async_callback(players.stop)
         most = options.max_package_bytes
         models = Models(chain, session, storage, config.cache_dir / "models", max_bytes=most)
         shelf = Shelf(models, engines.first)
@@ -159,7 +165,7 @@ async def open_parts(
             book=book, shelf=shelf, intake=intake, engines=engines, clock=clock, budget=budget
         )
         docket, briefs = await _docket(chain), Briefs(book, shelf)
-        conductor = Conductor(chain, account, Side.CHALLENGER, briefs.find, engines.first, docket)
+        conductor = Conductor(chain, account, Side.CHALLENGER, briefs.find, players, docket)
         prosecutor = Prosecutor(
             chain=chain,
             account=account,
@@ -171,6 +177,7 @@ async def open_parts(
             docket=docket,
             least_award=options.least_award,
         )
+        stack.push_async_callback(prosecutor.close)
         accounts = Accounts(
             chain=chain, account=account, book=book, charges=charges, clock=clock, budget=budget
         )
@@ -213,10 +220,8 @@ async def _docket(chain: Chain) -> Docket:
     return Docket(chain, first_block=await first_block_since(chain, oldest))
 
 
-def _workers(engine: str, options: NodeOptions) -> WorkerPool:
-    return WorkerPool(
-        engine=engine, threads=options.threads, deadline_seconds=options.deadline_seconds
-    )
+def _workers(engine: str, options: NodeOptions, deadline_seconds: float) -> WorkerPool:
+    return WorkerPool(engine=engine, threads=options.threads, deadline_seconds=deadline_seconds)
 
 
 async def _canaries(

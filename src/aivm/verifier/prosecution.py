@@ -19,7 +19,7 @@ from aivm.chain.client import Chain
 from aivm.chain.docket import Docket
 from aivm.commitments import Array
 from aivm.dispute.state import receipt_hash
-from aivm.errors import AivmError, Denied, InsufficientFunds, NotAllowed, NotFound
+from aivm.errors import AivmError, NotAllowed, NotFound
 from aivm.litigation.seats import Brief
 from aivm.packages import Package
 from aivm.receipts import ZERO_ADDRESS, Receipt, SignedReceipt
@@ -32,6 +32,8 @@ from aivm.verifier.states import State
 log = logging.getLogger(__name__)
 STEP_SECONDS = 2.0
 RETRY_SECONDS = 30
+PATIENCE_SECONDS = 5.0
+AT_ONCE = 8
 # Of what is slashed the contract burns half; a fifth of the rest is the client's.
 AWARD_BPS = 5_000
 CLIENT_BPS = 2_000
@@ -95,6 +97,8 @@ class Prosecutor:
         self._conductor = conductor
         self._docket = docket
         self._least_award = least_award
+        # By receipt, the earliest begun first.
+        self._pursuits: dict[bytes, tuple[Entry, asyncio.Task[None]]] = {}
 
     async def watch(self) -> None:
         """Prosecute for ever; a chain that is away delays and loses nothing within the window."""
@@ -114,10 +118,38 @@ class Prosecutor:
             await self._follow(entry, now)
         for entry in self._book.in_state(State.FALSE):
             if entry.not_before <= now:
-                await self._pursue(entry, now)
+                self._begin(entry, now)
+        if self._pursuits:
+            # One that takes long, waiting for a worker or a block, holds up nobody else.
+            pursuits = [pursuit for _, pursuit in self._pursuits.values()]
+            await asyncio.wait(pursuits, timeout=PATIENCE_SECONDS)
         await self._charges.step()
 
+    async def close(self) -> None:
+        """Break off what is being opened: the book says where to go on."""
+        pursuits = [pursuit for _, pursuit in self._pursuits.values()]
+        for pursuit in pursuits:
+            pursuit.cancel()
+        await asyncio.gather(*pursuits, return_exceptions=True)
+
     # --- opening ---------------------------------------------------------------------------------
+
+    def _begin(self, entry: Entry, now: int) -> None:
+        """Pursue a receipt beside others, unless that is going on already."""
+        if entry.receipt in self._pursuits or len(self._pursuits) >= AT_ONCE:
+            return
+        pursuit = asyncio.create_task(self._pursue_safely(entry, now))
+        self._pursuits[entry.receipt] = entry, pursuit
+        pursuit.add_done_callback(lambda _: self._pursuits.pop(entry.receipt))
+
+    async def _pursue_safely(self, entry: Entry, now: int) -> None:
+        try:
+            await self._pursue(entry, now)
+        except AivmError as error:
+            self._wait(entry, now, error)
+        except Exception:  # a defect about one receipt must not end all
+            log.exception("receipt %s could not be disputed", entry.receipt.hex())
+            self._book.postpone(entry.receipt, now + RETRY_SECONDS, "a defect of this verifier")
 
     async def _pursue(self, entry: Entry, now: int) -> None:
         if now > entry.deadline:
@@ -126,16 +158,10 @@ class Prosecutor:
         if await self._chain.dispute.convicted(entry.receipt):
             self._book.move(entry, State.VOIDED, reason="another verifier was first")
             return
-        try:
-            await self._demand_worth(entry)
-            brief = await self._briefs.find(entry.signed.receipt)
-            game = await self._conductor.open(entry.signed, brief.package, brief.inputs)
-        except InsufficientFunds as error:
-            self._wait(entry, now, error)
-        except NotAllowed as error:
-            self._wait(entry, now, error)
-        else:
-            self._book.move(entry, State.DISPUTED, game=game)
+        await self._demand_worth(entry)
+        brief = await self._briefs.find(entry.signed.receipt)
+        game = await self._conductor.open(entry.signed, brief.package, brief.inputs)
+        self._book.move(entry, State.DISPUTED, game=game)
 
     async def _demand_worth(self, entry: Entry) -> None:
         """Raises NotAllowed where a conviction would bring too little."""
@@ -147,21 +173,24 @@ class Prosecutor:
             )
 
     async def expected_award(self, entry: Entry) -> int:
-        """What a conviction would bring: open disputes of ours take from the same stake first."""
+        """What a conviction would bring: earlier disputes of ours take from the same stake."""
         receipt = entry.signed.receipt
         penalty = (await self._chain.dispute.terms()).penalty
         info = await self._chain.staking.get_provider(entry.provider)
-        before = sum(
-            penalty
-            for other in self._book.in_state(State.DISPUTED)
+        begun = [other for other, _ in self._pursuits.values()]
+        if entry in begun:
+            begun = begun[: begun.index(entry)]
+        earlier = {
+            other.receipt
+            for other in (*self._book.in_state(State.DISPUTED), *begun)
             if other.provider == entry.provider
-        )
-        taken = min(penalty, max(0, info.staked + info.unbonding - before))
+        }
+        taken = min(penalty, max(0, info.staked + info.unbonding - penalty * len(earlier)))
         award = taken * AWARD_BPS // _WHOLE_BPS
         share = 0 if receipt.client == ZERO_ADDRESS else award * CLIENT_BPS // _WHOLE_BPS
         return award - share
 
-    def _wait(self, entry: Entry, now: int, error: Denied) -> None:
+    def _wait(self, entry: Entry, now: int, error: AivmError) -> None:
         if error.message != entry.reason:
             log.warning("receipt %s is false, but: %s", entry.receipt.hex(), error.message)
         self._book.postpone(entry.receipt, now + RETRY_SECONDS, error.message)
