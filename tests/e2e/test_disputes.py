@@ -243,3 +243,28 @@ async def test_the_command_refuses_to_doubt_a_right_receipt(network: Any) -> Non
     assert "the receipt is right" in json.loads(out)["error"]["message"]
     after = await network.chain.token.balance_of(network.devchain.accounts[5].address)
     assert after == before
+
+
+async def test_the_status_of_a_provider_shows_what_it_keeps_and_its_disputes(network: Any) -> None:
+    doubter = await rich(network)
+    async with network.node(defence=QUICK), network.buyer() as client:
+        bought = await client.infer(MODEL, INPUTS)
+        await doubted_for_nothing(network, doubter, bought)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "aivm.cli", "provider", "status", "--json"),
+            *("--owner", network.owner.address.lower()),
+            env={
+                **os.environ,
+                "AIVM_RPC_URL": network.devchain.url,
+                "AIVM_ADDRESS_BOOK": str(network.folder / "book.json"),
+                "AIVM_STATE_DIR": str(network.folder / "provider"),
+            },
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+    document = json.loads(out)
+    assert document["jobs"] == {"done": 1}
+    size = sum(array.nbytes for array in INPUTS.values())
+    assert document["inputs"] == {"jobs": 1, "bytes": size}
+    (dispute,) = document["disputes"]
+    assert dispute["status"] == "open" and dispute["challenger"] == doubter.address

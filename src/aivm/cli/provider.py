@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from aivm.cli import provider_status
 from aivm.cli.options import ask_password, engine_option, network_options, output_options
 from aivm.cli.output import Output
 from aivm.config import Config
@@ -20,6 +21,9 @@ UNIT = 10**18
 @click.group()
 def provider() -> None:
     """Serve models and be paid for it."""
+
+
+provider.add_command(provider_status.status)
 
 
 @provider.command()

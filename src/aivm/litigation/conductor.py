@@ -26,7 +26,7 @@ from aivm.chain.docket import Docket
 from aivm.chain.fees import GWEI
 from aivm.chain.transactions import SendPolicy, TransactionReceipt
 from aivm.dispute.state import receipt_hash
-from aivm.errors import AivmError, ChainRejected, NotFound, Unavailable
+from aivm.errors import AivmError, ChainRejected, NotFound
 from aivm.litigation.duties import Due, due
 from aivm.litigation.opening import demand_open_to_dispute, find_game, open_game
 from aivm.litigation.seats import Brief, FindBrief, Seats
@@ -48,6 +48,7 @@ LOOK_BACK_SECONDS = 30 * 86_400
 
 # What these refusals mean: the game has gone on, here or elsewhere; the next look shows how.
 _STALE = frozenset({"WrongState", "WrongPhase", "NotYourMove", "NotYetOver"})
+_MOST_SURPRISES = 5  # in a row, before that is spoken about
 _TOKEN = 10**18
 
 
@@ -95,6 +96,7 @@ class Conductor:
         self._eldest: dict[bytes, int] = {}  # by receipt: when its game was opened here, at least
         self._purse = asyncio.Lock()
         self._said: set[str] = set()
+        self._is_blind = False
         self._changed = asyncio.Event()
 
     @property
@@ -107,7 +109,7 @@ class Conductor:
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                await self.look()
+                await self._look_safely()
                 self._changed.clear()
                 waking = asyncio.create_task(self._changed.wait())
                 await asyncio.wait(
@@ -120,15 +122,24 @@ class Conductor:
             stopping.cancel()
             await self._give_up()
 
-    async def look(self) -> None:
-        """Look at the chain once, and begin whatever is due."""
+    async def _look_safely(self) -> None:
         try:
-            head = await self._chain.block()  # first, so that the docket is never behind it
-            await self._docket.poll()
-        except Unavailable as error:
-            self._say(f"the chain is out of reach, games wait: {error.message}")
-            return
-        self._said = {said for said in self._said if not said.startswith("the chain is out")}
+            await self.look()
+        except AivmError as error:
+            if not self._is_blind:
+                self._report(f"the chain is out of reach, games wait: {error.message}")
+            self._is_blind = True
+        except Exception:  # a defect in one look must not end all games
+            log.exception("a look at the chain failed")
+        else:
+            if self._is_blind:
+                self._report("the chain is there again, games go on")
+            self._is_blind = False
+
+    async def look(self) -> None:
+        """Look at the chain once, and begin whatever is due. Raises what the chain raises."""
+        head = await self._chain.block()  # first, so that the docket is never behind it
+        await self._docket.poll()
         self._follow_games()
         for table in self._tables.values():
             self._begin(table, head)
@@ -242,7 +253,9 @@ class Conductor:
         try:
             await self._do(table, case, head)
         except ChainRejected as refused:
-            if refused.error not in _STALE:
+            if refused.error in _STALE:
+                self._is_elsewhere(table)
+            else:
                 self._failed(table, refused)
         except AivmError as error:
             self._failed(table, error)
@@ -253,6 +266,9 @@ class Conductor:
             self._changed.set()
 
     async def _do(self, table: Table, case: Case, head: Block) -> None:
+        if await self._chain.dispute.stored(case.game) != case.state.hash:
+            self._is_elsewhere(table)
+            return
         convicted = await self._chain.dispute.convicted(case.state.receipt)
         time = max(head.time, host.now())
         account = self._accounts[self._player(case)]
@@ -274,6 +290,12 @@ class Conductor:
     def _moved(self, table: Table, case: Case, sent: TransactionReceipt, what: str) -> None:
         table.moved(case.state, sent.block_number, self._pace)
         self._report(f"{_name(case)}: {what}, block {sent.block_number}, {sent.gas_used:,} gas")
+
+    def _is_elsewhere(self, table: Table) -> None:
+        """The game is in another state than its events have told: usually only until the next
+        look."""
+        if table.failed(self._pace) >= _MOST_SURPRISES:
+            self._say_of(table, "is in another state than the node's events tell: looking again")
 
     def _failed(self, table: Table, error: Exception) -> None:
         table.failed(self._pace)

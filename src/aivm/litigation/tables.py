@@ -59,11 +59,13 @@ class Table:
         self._moved_from, self._moved_in = before.hash, block
         self._shown_by = host.monotonic() + pace.lag_seconds
 
-    def failed(self, pace: Pace) -> None:
-        """The step came to nothing; the next waits longer each time."""
+    def failed(self, pace: Pace) -> int:
+        """The step came to nothing; the next waits longer each time. Returns how often, in this
+        state."""
         self._failures += 1
         wait = pace.poll_seconds * 2 ** min(self._failures - 1, 16)
         self._not_before = host.monotonic() + min(wait, pace.slowest_retry_seconds)
+        return self._failures
 
     def is_news(self, sentence: str) -> bool:
         """Whether it is not what was said of this game last."""

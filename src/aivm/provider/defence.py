@@ -29,7 +29,7 @@ from aivm.market.models import Models
 from aivm.provider.catalog import Catalog
 from aivm.provider.journal import Journal
 from aivm.provider.proofs import Proofs
-from aivm.receipts import Domain, Receipt
+from aivm.receipts import Domain, Receipt, checked_address
 from aivm.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class Defence:
         policy: DefencePolicy,
     ) -> Defence:
         """The defence of a provider's receipts; warns if its hot key cannot pay for moves."""
+        owner = checked_address(owner)
         await _warn_of_poverty(chain, (hot_key, *policy.former_keys))
         terms = await chain.dispute.terms()
         first = await first_block_since(chain, (await chain.block()).time - LOOK_BACK_SECONDS)

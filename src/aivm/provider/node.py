@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -68,7 +69,7 @@ async def run_node(config: Config, hot_key: Account, options: NodeOptions) -> As
 
     Raises NotAllowed if `hot_key` is not the owner's registered key: receipts would be worthless.
     """
-    journal = Journal(config.state_dir / "provider" / "journal.db")
+    journal = Journal(journal_path(config))
     workers = _workers(options, options.workers, options.deadline_seconds)
     policy = litigation_policy(options.defence.max_gas_price)
     try:
@@ -103,6 +104,11 @@ async def run_node(config: Config, hot_key: Account, options: NodeOptions) -> As
     finally:
         await workers.stop()
         journal.close()
+
+
+def journal_path(config: Config) -> Path:
+    """Where a provider with these settings keeps its journal."""
+    return config.state_dir / "provider" / "journal.db"
 
 
 def _workers(options: NodeOptions, count: int, deadline_seconds: float) -> WorkerPool:
