@@ -15,6 +15,7 @@ from typing import Any
 from aivm.commitments import merkle
 from aivm.dispute import claims, moves, narrowing
 from aivm.dispute.moves import Move
+from aivm.dispute.openings import check_receipt, check_record
 from aivm.dispute.state import Form, Phase, State, receipt_hash
 from aivm.dispute.trace import root_of_header, tensor_hash
 from aivm.dispute.trees import (
@@ -142,19 +143,6 @@ def _clocked(state: State, now: int) -> State:
     return replace(state, since=now, challenger_left=state.challenger_left - used)
 
 
-def _check_receipt(state: State, receipt: Receipt) -> None:
-    if receipt_hash(receipt) != state.receipt:
-        raise IllegalMove("this is not the receipt in dispute")
-
-
-def _check_record(
-    state: State, receipt: Receipt, position: int, record: bytes, path: moves.Path
-) -> None:
-    _check_receipt(state, receipt)
-    if not merkle.verify(receipt.program, record, position, state.records, path):
-        raise IllegalMove(f"this is not record {position} of the receipt's program")
-
-
 # --- the trace ------------------------------------------------------------------------------------
 
 
@@ -210,9 +198,7 @@ def _pick(state: State, move: moves.Pick, sender: str) -> State:  # noqa: ARG001
 
 
 def _prove_output(state: State, move: moves.ProveOutput, sender: str) -> Outcome:  # noqa: ARG001
-    _check_record(
-        state, move.receipt, 1 + state.values + move.output, move.record, move.record_path
-    )
+    check_record(state, move.receipt, 1 + state.values + move.output, move.record, move.record_path)
     outputs = state.outputs
     if not merkle.verify(move.receipt.outputs, move.root, move.output, outputs, move.root_path):
         raise IllegalMove("this is not the root of that output of the receipt")
@@ -223,7 +209,7 @@ def _prove_output(state: State, move: moves.ProveOutput, sender: str) -> Outcome
 
 
 def _prove_input(state: State, move: moves.ProveInput, sender: str) -> Outcome:  # noqa: ARG001
-    _check_receipt(state, move.receipt)
+    check_receipt(state, move.receipt)
     inputs = state.inputs
     if not merkle.verify(move.receipt.inputs, move.root, state.value, inputs, move.path):
         raise IllegalMove("this is not the root of that input of the receipt")
@@ -231,7 +217,7 @@ def _prove_input(state: State, move: moves.ProveInput, sender: str) -> Outcome: 
 
 
 def _prove_constant(state: State, move: moves.ProveConstant, sender: str) -> Outcome:  # noqa: ARG001
-    _check_record(state, move.receipt, 1 + state.value, move.record, move.path)
+    check_record(state, move.receipt, 1 + state.value, move.record, move.path)
     if move.record[0] != Opcode.CONSTANT:
         raise IllegalMove("the value is an input")
     return _convicted(move.record[_ROOT] != state.node)
@@ -259,7 +245,7 @@ def _reveal_tensor(state: State, move: moves.RevealTensor, sender: str) -> State
 
 
 def _prove_type(state: State, move: moves.ProveType, sender: str) -> Outcome:  # noqa: ARG001
-    _check_record(state, move.receipt, 1 + state.value, move.record, move.path)
+    check_record(state, move.receipt, 1 + state.value, move.record, move.path)
     if tensor_hash(move.trace, move.type) != state.opened:
         raise IllegalMove("this is not the trace, or not the type that the provider gave the value")
     return _convicted(decode_instruction(move.record).type != move.type)

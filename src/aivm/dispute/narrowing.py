@@ -15,6 +15,7 @@ from dataclasses import replace
 from aivm.commitments import merkle
 from aivm.dispute import moves
 from aivm.dispute.claims import Claim, Read, Stage, lane_steps, shape_of
+from aivm.dispute.openings import check_record
 from aivm.dispute.state import (
     CHUNK_BYTES,
     NO_LANE,
@@ -36,6 +37,7 @@ from aivm.isa.records import decode_instruction
 
 
 def pick_element(state: State, move: moves.PickElement, sender: str) -> State:  # noqa: ARG001
+    check_record(state, move.receipt, 1 + state.value, move.work.record, move.record_path)
     instruction = decode_instruction(move.work.record)
     type_ = instruction.type
     if tensor_hash(move.trace, type_) != state.opened:

@@ -13,12 +13,13 @@ from aivm.dispute import moves
 from aivm.dispute.game import Outcome, played
 from aivm.dispute.moves import Move
 from aivm.dispute.player import Challenger, Provider
-from aivm.dispute.state import State
+from aivm.dispute.state import Phase, State
 from aivm.dispute.trace import Trace
 from aivm.dispute.values import Executed
 from aivm.engines import open_engine
 from aivm.errors import IllegalMove, InternalError, WrongTensor
-from aivm.isa.instructions import Fill, MatMul, TensorType
+from aivm.isa.instructions import Fill, Map, MatMul, TensorType
+from aivm.isa.opcodes import Function
 from aivm.isa.program import Program
 from aivm.numerics.dtypes import DType
 from aivm.testing.liars import FalseMemory, Said
@@ -263,6 +264,25 @@ def test_a_liar_who_changes_any_one_thing_that_he_shows_is_convicted(subject: Su
                 )
                 assert end(again, result) is Outcome.CONVICTED, (value, other)
     assert accepted > 3
+
+
+def test_a_challenger_who_has_run_another_program_convicts_nobody() -> None:
+    subject = digits()
+    program, first = subject.program, subject.program.first_instruction
+    value = next(
+        value
+        for value, each in subject.instructions()
+        if isinstance(each, Map) and each.function is Function.SUB
+    )
+    instructions = [*program.instructions]
+    instructions[value - first] = replace(instructions[value - first], function=Function.ADD)
+    other = replace(program, instructions=tuple(instructions))
+    believed = replace(subject, program=other)
+    game = dispute(subject, subject.honest())
+    game.challenger = replace(game.challenger, program=believed.tree, trace=believed.honest())
+    assert end(game, game.open()) is Outcome.ACQUITTED
+    assert game.states[-1].value == value
+    assert game.states[-1].phase is Phase.PICK_ELEMENT
 
 
 def test_a_challenger_of_what_is_right_loses_whatever_he_changes(subject: Subject) -> None:
