@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,9 @@ async def test_old_disputes_are_beyond_the_days(court: Court, aivm: Aivm) -> Non
     assert (await cli(aivm, "show", game.hex(), "--days", "4")).status == 0
 
 
-async def watching(*arguments: str) -> asyncio.subprocess.Process:
+async def watching(
+    *arguments: str, stdout: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -162,7 +165,7 @@ async def watching(*arguments: str) -> asyncio.subprocess.Process:
         "dispute",
         "watch",
         *arguments,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
 
@@ -176,6 +179,29 @@ async def test_watching_one_ends_with_it(court: Court) -> None:
     rest, _ = await process.communicate()
     assert process.returncode == 0
     assert b"CONVICTED" in rest
+
+
+async def test_on_a_terminal_a_picture_takes_the_place_of_the_one_before(court: Court) -> None:
+    game = await court.open(game_about(MATMUL))
+    terminal, inside = os.openpty()
+    process = await watching(game.hex(), stdout=inside)
+    os.close(inside)
+    shown = asyncio.create_task(asyncio.to_thread(read_all, terminal))
+    await played(court, game)
+    assert await process.wait() == 0
+    text = await shown
+    assert game.hex().encode() in text and b"CONVICTED" in text
+    assert text.rstrip().endswith(b"\x1b[?25h"), "the cursor is there again"
+
+
+def read_all(terminal: int) -> bytes:
+    """What a program has written to its terminal, until it ends."""
+    shown = b""
+    with suppress(OSError):  # the other end is closed
+        while piece := os.read(terminal, 1 << 16):
+            shown += piece
+    os.close(terminal)
+    return shown
 
 
 async def test_watching_all_ends_on_an_interrupt(court: Court) -> None:
