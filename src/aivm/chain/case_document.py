@@ -10,8 +10,7 @@ from typing import Any
 
 from aivm.chain.case_view import Place, Row, view_of
 from aivm.chain.cases import Case, Side
-from aivm.isa.instructions import Instruction
-from aivm.receipts.addresses import ZERO_ADDRESS
+from aivm.isa.instructions import Instruction, TensorType
 
 Document = dict[str, Any]
 
@@ -43,8 +42,12 @@ def case_document(case: Case, now: int) -> Document:
         "moves": [_move(row) for row in view.rows],
         "taken": str(case.taken),
         "payments": [
-            {"to": payment.recipient, "role": role, "amount": str(payment.amount)}
-            for role, payment in paid(case)
+            {
+                "to": payment.recipient,
+                "role": payment.payee.value,
+                "amount": str(payment.amount),
+            }
+            for payment in case.payments
         ],
     }
 
@@ -73,20 +76,10 @@ def _step_gas(case: Case) -> int | None:
     return last.sent.gas if last.move == "prove" and last.sent else None
 
 
-def paid(case: Case) -> list[tuple[str, Any]]:
-    """Who got what at the end, with what each is in the game; "burned" is nobody."""
-    roles = {
-        ZERO_ADDRESS: "burned",
-        case.receipt.client: "client",
-        case.provider: "provider",
-        case.challenger: "challenger",
-    }
-    return [(roles.get(payment.recipient, "other"), payment) for payment in case.payments]
-
-
 def _place(place: Place) -> Document:
     return {
         "value": place.value,
+        "type": None if place.type is None else _type(place.type),
         "instruction": None if place.instruction is None else _instruction(place.instruction),
         "leaf": place.leaf,
         "element": place.element,
@@ -102,9 +95,11 @@ def _instruction(instruction: Instruction) -> Document:
         "family": type(instruction).__name__,
         "function": None if function is None else function.name,
         "operands": list(instruction.operands),
-        "dtype": instruction.type.dtype.name,
-        "shape": list(instruction.type.shape),
-    }
+    } | _type(instruction.type)
+
+
+def _type(type_: TensorType) -> Document:
+    return {"dtype": type_.dtype.name, "shape": list(type_.shape)}
 
 
 def _move(row: Row) -> Document:

@@ -23,7 +23,7 @@ from aivm.dispute.state import NO_LANE, Phase, State, segment_steps
 from aivm.dispute.trace import leaf_of_element
 from aivm.errors import MalformedProgram, WrongChain
 from aivm.isa.chains import SUM_LANES
-from aivm.isa.instructions import Instruction
+from aivm.isa.instructions import Instruction, TensorType
 from aivm.isa.records import RECORD_BYTES, decode_instruction
 
 Call = tuple[str, tuple[Any, ...]]
@@ -48,11 +48,12 @@ class Place:
     """Where a game has come to; None for what it has not come to yet, or is not known."""
 
     value: int | None = None
-    instruction: Instruction | None = None
+    type: TensorType | None = None  # of the value, as the provider has shown it
     leaf: int | None = None
     element: int | None = None
     lane: int | None = None
     step: int | None = None
+    instruction: Instruction | None = None
     output: int | None = None  # of the receipt, where that is what a proof was about
 
 
@@ -70,7 +71,6 @@ def view_of(case: Case) -> CaseView:
     """The view of a case. It is kept: whoever draws all cases each second asks for it each time."""
     calls = [_call(entry) for entry in case.entries]
     states = [case.opening, *(turn.after for turn in case.turns)]
-    instruction = _instruction(calls)
     shown = next((turn.type for turn in case.turns if turn.type is not None), None)
     scopes = scopes_of(states, shown)
     proof = calls[-1] if case.status is Status.CONVICTED else None
@@ -81,8 +81,9 @@ def view_of(case: Case) -> CaseView:
         Row(entry, call[0] if call else "", scope, cut)
         for entry, call, scope, cut in zip(case.entries, calls, scopes, parts, strict=False)
     ]
-    place = _place(case.state, scopes[-1], instruction)
-    return CaseView(case, tuple(rows), replace(place, output=_named(proof, "output")))
+    place = _place(case.state, scopes[-1], shown)
+    found = replace(place, instruction=_instruction(calls), output=_named(proof, "output"))
+    return CaseView(case, tuple(rows), found)
 
 
 def _call(entry: Entry) -> Call | None:
@@ -121,21 +122,21 @@ def _last_scope(state: State, scope: Scope, proof: Call | None) -> Scope:
     return scope.narrowed(first, min(first + each, state.end))
 
 
-def _place(state: State, scope: Scope, instruction: Instruction | None) -> Place:
+def _place(state: State, scope: Scope, shown: TensorType | None) -> Place:
+    """What states tell; `shown` is the type that the provider has given the value."""
     single = scope.first if scope.is_single else None
     if scope.scale is Scale.TRACE:
         return Place(value=single if state.phase is not Phase.COMMIT else None)
+    assert shown is not None, "below the trace the provider has given a type"
     if scope.scale is Scale.TENSOR:
-        return Place(state.value, instruction, leaf=single)
+        return Place(state.value, shown, leaf=single)
     element = single if scope.scale is Scale.ELEMENTS else state.element
     lane = None if state.lane == NO_LANE else state.lane
     step = single if scope.scale is Scale.CHAIN else None
     if step is not None and lane is not None:
         step = step * SUM_LANES + lane
-    leaf = None
-    if instruction is not None:
-        leaf = leaf_of_element(instruction.type, scope.first if element is None else element)
-    return Place(state.value, instruction, leaf, element, lane, step)
+    leaf = None if element is None else leaf_of_element(shown, element)
+    return Place(state.value, shown, leaf, element, lane, step)
 
 
 def _instruction(calls: Sequence[Call | None]) -> Instruction | None:

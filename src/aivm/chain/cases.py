@@ -53,10 +53,20 @@ ENDS = {
 """The events that end a game."""
 
 
+class Payee(StrEnum):
+    """What somebody who is paid at the end is in the game."""
+
+    CHALLENGER = "challenger"
+    CLIENT = "client"
+    PROVIDER = "provider"
+    NOBODY = "burned"
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Tokens that somebody was given, or can collect; base units. The zero address burns them."""
+    """Tokens that somebody was given, or can collect; base units. To the zero address: burned."""
 
+    payee: Payee
     recipient: str
     amount: int
 
@@ -181,15 +191,21 @@ def _payments(
     match end:
         case Status.CONVICTED:
             taken, award, share = last["taken"], last["award"], last["share"]
-            paid = [(challenger, bond + award), (receipt.client, share)]
-            paid.append((ZERO_ADDRESS, taken - award - share))
+            paid = [
+                Payment(Payee.CHALLENGER, challenger, bond + award),
+                Payment(Payee.CLIENT, receipt.client, share),
+                Payment(Payee.NOBODY, ZERO_ADDRESS, taken - award - share),
+            ]
         case Status.ACQUITTED:
-            paid = [(receipt.provider, bond // 2), (ZERO_ADDRESS, bond - bond // 2)]
+            paid = [
+                Payment(Payee.PROVIDER, receipt.provider, bond // 2),
+                Payment(Payee.NOBODY, ZERO_ADDRESS, bond - bond // 2),
+            ]
         case Status.VOIDED:
-            paid = [(challenger, bond)]
+            paid = [Payment(Payee.CHALLENGER, challenger, bond)]
         case _:
             paid = []
-    return tuple(Payment(to, amount) for to, amount in paid if amount)
+    return tuple(payment for payment in paid if payment.amount)
 
 
 def _happening(event: Event) -> Happening:

@@ -14,9 +14,9 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from aivm.chain.case_document import PLAYERS, paid, seconds, time_left
+from aivm.chain.case_document import PLAYERS, seconds, time_left
 from aivm.chain.case_view import CaseView, Place, Row, view_of
-from aivm.chain.cases import Case, Side, Status
+from aivm.chain.cases import Case, Payee, Side, Status
 from aivm.dispute.scopes import Scale, Scope
 
 BAR_CELLS = 40  # at most; fewer in a narrow terminal
@@ -147,7 +147,7 @@ def _title(view: CaseView, scope: Scope) -> str:
         case Scale.TRACE:
             return f"trace: {many} of the program"
         case Scale.TENSOR:
-            return f"tensor: value {place.value:,}{_instruction_text(place)}, {many} of 256 bytes"
+            return f"tensor: value {place.value:,}{_made_by(place)}, {many} of 256 bytes"
         case Scale.ELEMENTS:
             return f"data: {many}, shown by the provider"
         case Scale.LANES:
@@ -157,13 +157,16 @@ def _title(view: CaseView, scope: Scope) -> str:
             return f"chain: element {place.element:,}{lane}, {many}"
 
 
-def _instruction_text(place: Place) -> str:
-    if place.instruction is None:
+def _made_by(place: Place) -> str:
+    """The instruction, once a move has opened it, and the type of the value."""
+    if place.type is None:
         return ""
+    type_ = f"{place.type.dtype.name} {list(place.type.shape)}"
+    if place.instruction is None:
+        return f", {type_}"
     function = getattr(place.instruction, "function", None)
     name = type(place.instruction).__name__ + (f" {function.name}" if function else "")
-    type_ = place.instruction.type
-    return f" = {name} {type_.dtype.name} {list(type_.shape)}"
+    return f" = {name}, {type_}"
 
 
 def _row_text(row: Row) -> str:
@@ -221,9 +224,11 @@ def _footing(view: CaseView, now: int) -> RenderableType:
         grid.add_row("took", _clock(took))
     if case.status is Status.CONVICTED:
         grid.add_row("slashed", f"{tokens(case.taken)} of the provider's stake")
-    for role, payment in paid(case):
-        whom = "" if role == "burned" else f"  {payment.recipient}"
-        grid.add_row("burned" if role == "burned" else f"to {role}", tokens(payment.amount) + whom)
+    for payment in case.payments:
+        if payment.payee is Payee.NOBODY:
+            grid.add_row("burned", tokens(payment.amount))
+        else:
+            grid.add_row(f"to {payment.payee}", f"{tokens(payment.amount)}  {payment.recipient}")
     return grid
 
 

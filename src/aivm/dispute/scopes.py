@@ -53,7 +53,7 @@ _ON_TRACE = frozenset({Phase.PICK_VALUE, Phase.REVEAL_VALUES})
 def scopes_of(states: Sequence[State], type_: TensorType | None) -> list[Scope]:
     """The scope of every state of a game, from its first on.
 
-    `type_` is that of the value in dispute; where it is not known, nothing is said of elements.
+    `type_` is that of the value in dispute, once the provider has shown it.
     """
     values = states[0].values
     scopes = [Scope(Scale.TRACE, 0, values, 0, values)]
@@ -69,8 +69,7 @@ def _next(scope: Scope, before: State, after: State, type_: TensorType | None) -
         case Phase.COMMIT | Phase.REVEAL_VALUES | Phase.PICK_VALUE:
             return _below(Scale.TRACE, after, after.values)
         case Phase.PICK_ELEMENT:
-            known = scope.scale is Scale.ELEMENTS
-            return scope.narrowed(after.element, after.element + 1) if known else scope
+            return scope.narrowed(after.element, after.element + 1)
         case Phase.REVEAL_LANES:
             lanes = min(SUM_LANES, after.end)
             return Scope(Scale.LANES, 0, lanes, 0, lanes)
@@ -80,7 +79,8 @@ def _next(scope: Scope, before: State, after: State, type_: TensorType | None) -
             return Scope(Scale.CHAIN, after.start, after.end, 0, after.end)
         case Phase.REVEAL_STATES | Phase.PICK_STEP:
             return scope.narrowed(after.start, after.end)
-        case _ if after.phase is Phase.PICK_ELEMENT and type_ is not None:
+        case Phase.REVEAL_LEAVES:
+            assert type_ is not None, "it was shown before the leaves"
             return _elements(after, type_)
         case _:
             return _below(Scale.TENSOR, after, after.leaves)

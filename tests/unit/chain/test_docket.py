@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aivm.chain.address_book import AddressBook
-from aivm.chain.cases import Payment, Side, Status
+from aivm.chain.cases import Payee, Payment, Side, Status
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.docket import Docket, first_block_since
@@ -73,9 +73,9 @@ async def test_the_end_says_who_got_what(court: Court, docket: Docket) -> None:
         await docket.poll()
     case, award = docket.case(game), court.terms.penalty // 2
     assert sorted(case.payments, key=lambda payment: payment.amount) == [
-        Payment(court.devchain.accounts[5].address, award // 5),
-        Payment(ZERO_ADDRESS, award),
-        Payment(case.challenger, court.terms.bond + award * 4 // 5),
+        Payment(Payee.CLIENT, court.devchain.accounts[5].address, award // 5),
+        Payment(Payee.NOBODY, ZERO_ADDRESS, award),
+        Payment(Payee.CHALLENGER, case.challenger, court.terms.bond + award * 4 // 5),
     ]
 
 
@@ -97,8 +97,8 @@ async def test_silence_ends_either_way(court: Court, docket: Docket) -> None:
         assert (case.entries[-1].move, case.entries[-1].by) == ("timeout", Side.ANYONE)
     half = court.terms.bond // 2
     assert set(acquitted.payments) == {
-        Payment(ZERO_ADDRESS, half),
-        Payment(acquitted.provider, half),
+        Payment(Payee.NOBODY, ZERO_ADDRESS, half),
+        Payment(Payee.PROVIDER, acquitted.provider, half),
     }
     assert docket.open_cases == ()
 
@@ -122,7 +122,7 @@ async def test_several_games_at_once_and_a_void_one(court: Court, docket: Docket
     await docket.poll()
     late = docket.case(second)
     assert (late.status, late.entries[-1].move, late.taken) == (Status.VOIDED, "void", 0)
-    assert late.payments == (Payment(late.challenger, court.terms.bond),)
+    assert late.payments == (Payment(Payee.CHALLENGER, late.challenger, court.terms.bond),)
     assert docket.case(late.state.receipt) == late, "the newest of two about one receipt"
 
 

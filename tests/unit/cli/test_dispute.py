@@ -57,7 +57,7 @@ async def test_a_game_from_its_opening_to_its_end(court: Court, aivm: Aivm) -> N
     await played(court, game)
     ended = await cli(aivm, "show", "0x" + game.hex()[:12])
     assert "CONVICTED" in ended.out and "prove step" in ended.out
-    assert "value 69 = MatMul F32 [12, 30]" in ended.out
+    assert "value 69 = MatMul, F32 [12, 30]" in ended.out
     assert "500 AIVM of the provider's stake" in ended.out
     assert f"300 AIVM  {court.devchain.accounts[3].address}" in ended.out
     assert "▶" not in ended.out
