@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {DisputeGame} from "../src/DisputeGame.sol";
-import {Numerics} from "../src/Numerics.sol";
 import {OneStep} from "../src/OneStep.sol";
 import {Referee} from "../src/Referee.sol";
 import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
@@ -24,6 +23,7 @@ import {Receipt} from "../src/types/Receipt.sol";
 import {leafOf, nodeOf} from "./support/Hashes.sol";
 import {vm} from "./support/Vm.sol";
 import {sign} from "./support/Voucher.sol";
+import {newNumerics} from "./support/NewNumerics.sol";
 import {World} from "./support/World.sol";
 
 /// @notice Games about one small program by hand: the greatest of three floats. The provider says 3, and it is 2.
@@ -45,7 +45,7 @@ contract DisputeGameTest is World {
     function setUp() public override {
         super.setUp();
         registerProvider();
-        Referee referee = new Referee(new OneStep(new Numerics()));
+        Referee referee = new Referee(new OneStep(newNumerics()));
         game = new DisputeGame(staking, referee, WINDOW, CLOCK, BOND, PENALTY);
         bytes32 role = staking.SLASHER_ROLE();
         vm.prank(governance);

@@ -4,11 +4,12 @@ pragma solidity 0.8.37;
 import {Numerics} from "../src/Numerics.sol";
 import {INumerics} from "../src/interfaces/INumerics.sol";
 import {DTypeCode, FunctionCode} from "../src/libraries/Functions.gen.sol";
+import {newNumerics} from "./support/NewNumerics.sol";
 import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";
 
 contract NumericsTest is Test {
-    Numerics private immutable numerics = new Numerics();
+    Numerics private immutable numerics = newNumerics();
 
     function test_evaluates() public view {
         assertEq(_f32(FunctionCode.EXP, 0), 0x3f800000, "exp(0) = 1");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Numerics} from "../src/Numerics.sol";
 import {OneStep} from "../src/OneStep.sol";
 import {IOneStep} from "../src/interfaces/IOneStep.sol";
 import {DTypeCode, FunctionCode} from "../src/libraries/Functions.gen.sol";
 import {Opcode, RecordOffset, ReductionCode} from "../src/libraries/Instructions.gen.sol";
 import {Record} from "../src/libraries/Record.sol";
 import {Claim, Read, Stage, TensorType} from "../src/types/Claim.sol";
+import {newNumerics} from "./support/NewNumerics.sol";
 import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -17,7 +17,7 @@ contract OneStepTest is Test {
     uint64 private constant TWO = 0x40000000;
     uint64 private constant THREE = 0x40400000;
 
-    OneStep private immutable judge = new OneStep(new Numerics());
+    OneStep private immutable judge = new OneStep(newNumerics());
 
     function test_map() public view {
         assertEq(_only(_sum()), THREE, "1 + 2");

@@ -38,7 +38,7 @@ library Chains {
     }
 
     /// @notice The words that follow from the claim of a chained instruction: a state, or an element.
-    function judge(Step memory step) internal pure returns (uint64[] memory words) {
+    function judge(Step memory step) internal view returns (uint64[] memory words) {
         Stage stage = step.claim.stage;
         uint256 count = length(step.claim.record, step.claim.types);
         if (stage == Stage.STEP ? step.claim.step >= count : step.claim.step != 0) revert IOneStep.NoSuchStage();
@@ -82,7 +82,7 @@ library Chains {
     }
 
     /// One step from a state of one word.
-    function _next(Step memory step, uint256 word) private pure returns (uint256) {
+    function _next(Step memory step, uint256 word) private view returns (uint256) {
         uint256 opcode = step.claim.record.opcode();
         if (opcode == Opcode.MATMUL) return _matmul(step, word);
         if (opcode == Opcode.SCATTER) return _scatter(step, word);
@@ -141,7 +141,7 @@ library Chains {
     }
 
     /// Equals keep the earlier, a NaN beats numbers, and nothing replaces a NaN.
-    function _arg(Step memory step, uint256 best, uint256 place) private pure returns (uint64[] memory words) {
+    function _arg(Step memory step, uint256 best, uint256 place) private view returns (uint64[] memory words) {
         uint256 dtype = step.dtypeOf(0);
         uint256 word = _reduced(step);
         bool isMax = step.claim.record.functionCode() == ReductionCode.ARG_MAX;
@@ -155,12 +155,12 @@ library Chains {
     }
 
     /// Whether low <= high; false where either is a NaN.
-    function _atMost(Step memory step, uint256 dtype, uint256 low, uint256 high) private pure returns (bool) {
+    function _atMost(Step memory step, uint256 dtype, uint256 low, uint256 high) private view returns (bool) {
         return step.numerics.evaluate(FunctionCode.LESS_EQUAL, dtype, low, high, 0) != 0;
     }
 
     /// An update for another row changes nothing, so that it is not even read.
-    function _scatter(Step memory step, uint256 word) private pure returns (uint256) {
+    function _scatter(Step memory step, uint256 word) private view returns (uint256) {
         bytes memory record = step.claim.record;
         uint256 size = record.u64At(RecordOffset.SCATTER_SIZE);
         uint256 inner = record.u64At(RecordOffset.SCATTER_INNER);
@@ -176,7 +176,7 @@ library Chains {
     }
 
     /// Counts the element of the line that the step looks at, if it comes before the claim's own.
-    function _rank(Step memory step, uint256 count) private pure returns (uint256) {
+    function _rank(Step memory step, uint256 count) private view returns (uint256) {
         bytes memory record = step.claim.record;
         uint256 inner = record.u64At(RecordOffset.RANK_INNER);
         uint256 place = step.claim.element / inner % record.u64At(RecordOffset.RANK_LENGTH);
@@ -191,7 +191,7 @@ library Chains {
     }
 
     /// Whether low <= high, where every number is at most a NaN.
-    function _inOrder(Step memory step, uint256 low, uint256 high) private pure returns (bool) {
+    function _inOrder(Step memory step, uint256 low, uint256 high) private view returns (bool) {
         uint256 dtype = step.dtypeOf(0);
         if (dtype == DTypeCode.F32 && Float32.isNaN(high)) return true;
         return _atMost(step, dtype, low, high);

@@ -16,7 +16,7 @@ library Elements {
     using Steps for Step;
 
     /// @notice The word of the claim's element, its NaN not canonical yet.
-    function element(Step memory step) internal pure returns (uint256) {
+    function element(Step memory step) internal view returns (uint256) {
         uint256 opcode = step.claim.record.opcode();
         if (opcode == Opcode.MAP) return _map(step);
         if (opcode == Opcode.MOVE) return _move(step);
@@ -29,7 +29,7 @@ library Elements {
         revert IOneStep.NoInstruction(opcode);
     }
 
-    function _map(Step memory step) private pure returns (uint256) {
+    function _map(Step memory step) private view returns (uint256) {
         bytes memory record = step.claim.record;
         uint32[] memory target = record.shape();
         uint256 count = step.claim.types.length;

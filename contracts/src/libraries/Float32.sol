@@ -117,14 +117,12 @@ library Float32 {
 
     /// a < b: false with a NaN, and between the two zeros.
     function less(uint256 a, uint256 b) internal pure returns (bool) {
-        if (isNaN(a) || isNaN(b)) return false;
-        return _order(a) < _order(b) && (a | b) & MAGNITUDE != 0;
+        return !(isNaN(a) || isNaN(b)) && _number(a) < _number(b);
     }
 
     /// a <= b: false with a NaN.
     function lessEqual(uint256 a, uint256 b) internal pure returns (bool) {
-        if (isNaN(a) || isNaN(b)) return false;
-        return _order(a) <= _order(b) || (a | b) & MAGNITUDE == 0;
+        return !(isNaN(a) || isNaN(b)) && _number(a) <= _number(b);
     }
 
     /// Whether `a` is an infinity or a NaN.
@@ -161,6 +159,14 @@ library Float32 {
     function _order(uint256 a) private pure returns (uint256) {
         unchecked {
             return a < SIGN ? a + SIGN : MAGNITUDE - (a & MAGNITUDE);
+        }
+    }
+
+    /// An integer that sorts as the numbers do, and is 0 for both zeros.
+    function _number(uint256 a) private pure returns (int256 value) {
+        assembly ("memory-safe") {
+            let minus := sub(0, shr(31, a))
+            value := sub(xor(and(a, MAGNITUDE), minus), minus)
         }
     }
 

@@ -23,6 +23,8 @@ from aivm.errors import InternalError
 _HOUR = 3600
 _DAY = 24 * _HOUR
 _TOKEN = 10**18
+# What `Numerics` asks, in the order of its constructor.
+_FLOAT_FUNCTIONS = ("Exponentials", "Hyperbolics", "Trigonometry")
 _SLASHER_ROLE = bytes(keccak(b"SLASHER_ROLE"))
 
 
@@ -100,7 +102,8 @@ async def deploy(
 
 
 async def _create_dispute_game(crew: _Crew, staking: str, parameters: DeploymentParameters) -> str:
-    judge = await crew.create("OneStep", await crew.create("Numerics"))
+    functions = [await crew.create(name) for name in _FLOAT_FUNCTIONS]
+    judge = await crew.create("OneStep", await crew.create("Numerics", *functions))
     return await crew.create(
         "DisputeGame",
         staking,

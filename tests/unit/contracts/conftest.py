@@ -22,6 +22,9 @@ NAMES = (
     "ModelRegistry",
     "Staking",
     "EscrowManager",
+    "Exponentials",
+    "Hyperbolics",
+    "Trigonometry",
     "Numerics",
     "OneStep",
     "Referee",
@@ -50,6 +53,12 @@ REPEATER_CODE = (
 )
 REPEATER = "0x" + "c1" * 20
 CONTRACT = "0x" + "c0" * 20
+# What `Numerics` asks, in the order of its constructor.
+FLOAT_FUNCTIONS = {
+    "Exponentials": "0x" + "c2" * 20,
+    "Hyperbolics": "0x" + "c3" * 20,
+    "Trigonometry": "0x" + "c4" * 20,
+}
 
 
 @pytest.fixture(scope="session")
@@ -108,10 +117,18 @@ def evm() -> Iterator[str]:
 
 @pytest.fixture
 async def numerics(evm: str) -> AsyncIterator[NumericsContract]:
-    """`Numerics` as it ships."""
-    path = resources.files("aivm.chain") / "artifacts" / "Numerics.json"
-    code = json.loads(path.read_text(encoding="utf-8"))["deployedBytecode"]
+    """`Numerics` as it ships, with the contracts that it asks."""
     async with Rpc(evm, timeout_seconds=60.0) as rpc:
-        await rpc.call("anvil_setCode", CONTRACT, code)
+        creation = load("Numerics").bytecode
+        for name, address in FLOAT_FUNCTIONS.items():
+            await rpc.call("anvil_setCode", address, await created(rpc, load(name).bytecode))
+            creation += bytes.fromhex(address[2:]).rjust(WORD_BYTES, b"\0")
+        await rpc.call("anvil_setCode", CONTRACT, await created(rpc, creation))
         await rpc.call("anvil_setCode", REPEATER, REPEATER_CODE)
         yield NumericsContract(rpc)
+
+
+async def created(rpc: Rpc, creation: bytes) -> str:
+    """The code that a constructor leaves."""
+    code: str = await rpc.call("eth_call", {"input": "0x" + creation.hex()}, "latest")
+    return code

@@ -14,28 +14,32 @@ from aivm.chain.anvil import AnvilProcess
 from aivm.dispute.claims import Claim, Judgement
 
 CLAIMS_A_REQUEST = 200
-NUMERICS = "0x" + "c1" * 20
-ONE_STEP = "0x" + "c2" * 20
+FLOAT_FUNCTIONS = ("Exponentials", "Hyperbolics", "Trigonometry")
+ADDRESSES = {
+    name: f"0x{byte:02x}" + "c2" * 19
+    for byte, name in enumerate([*FLOAT_FUNCTIONS, "Numerics", "OneStep"], 1)
+}
 WORD_BYTES = 32
 
 
 class OneStep:
-    """The shipped bytecode; its constructor's only work, to remember `Numerics`, is done here."""
+    """The shipped bytecode, with all that it asks."""
 
     def __init__(self, node: AnvilProcess) -> None:
         address = urlsplit(node.url)
         self._connection = http.client.HTTPConnection(address.netloc, timeout=120)
-        artifact = _artifact("OneStep")
-        self.abi = Abi(artifact["abi"])
-        code = bytearray.fromhex(artifact["deployedBytecode"][2:])
-        for place in artifact["immutableReferences"]:
-            code[place["start"] : place["start"] + WORD_BYTES] = bytes.fromhex(NUMERICS[2:]).rjust(
-                WORD_BYTES, b"\0"
-            )
-        numerics = _artifact("Numerics")["deployedBytecode"]
-        for where, what in ((NUMERICS, numerics), (ONE_STEP, "0x" + code.hex())):
-            (answer,) = self._request([("anvil_setCode", [where, what])])
-            assert "error" not in answer, answer
+        self.abi = Abi(_artifact("OneStep")["abi"])
+        functions = [self._place(name) for name in FLOAT_FUNCTIONS]
+        self._place("OneStep", self._place("Numerics", *functions))
+
+    def _place(self, name: str, *arguments: str) -> str:
+        """Put a contract's code, as its constructor gives it, on the chain; returns its address."""
+        data = _artifact(name)["bytecode"]
+        data += "".join(address[2:].rjust(2 * WORD_BYTES, "0") for address in arguments)
+        (created,) = self._request([("eth_call", [{"input": data}, "latest"])])
+        (answer,) = self._request([("anvil_setCode", [ADDRESSES[name], created["result"]])])
+        assert "error" not in answer, answer
+        return ADDRESSES[name]
 
     def close(self) -> None:
         self._connection.close()
@@ -67,7 +71,8 @@ class OneStep:
 
     def _calls(self, method: str, calls: Sequence[bytes]) -> list[dict[str, Any]]:
         requests = [
-            (method, [{"to": ONE_STEP, "input": "0x" + call.hex()}, "latest"]) for call in calls
+            (method, [{"to": ADDRESSES["OneStep"], "input": "0x" + call.hex()}, "latest"])
+            for call in calls
         ]
         return [
             answer

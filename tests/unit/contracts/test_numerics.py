@@ -22,7 +22,7 @@ from aivm.numerics.trace import trace
 Words = npt.NDArray[Any]
 
 # Upper bounds of one call.
-FLOAT_GAS, STEP_GAS, INTEGER_GAS = 200_000, 3_000, 5_000
+FLOAT_GAS, STEP_GAS, INTEGER_GAS = 60_000, 5_000, 5_000
 ONE_STEP = ("add", "sub", "mul", "div", "min", "max", "equal", "less", "less_equal", "sqrt", "fma")
 
 # Zeros, subnormals, both ends of the normal numbers, one and its neighbours, half its last bit, the
