@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from aivm.chain.case_document import case_document, time_left
 from aivm.chain.case_view import view_of
@@ -12,12 +14,16 @@ from aivm.chain.cases import Case, Side, Status
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.chain.docket import Docket
+from aivm.cli.dispute_picture import Picture
 from aivm.commitments import bundle_root
-from aivm.dispute.moves import Commit, Move
+from aivm.commitments.merkle import leaf_hash
+from aivm.dispute.moves import Commit, Move, RevealLeaves, RevealTensor
 from aivm.dispute.player import Provider
 from aivm.dispute.scopes import Scale
-from aivm.dispute.state import State
-from aivm.isa import Reduce
+from aivm.dispute.state import Phase, State
+from aivm.dispute.trace import root_of_header
+from aivm.isa import Reduce, TensorType
+from aivm.numerics.dtypes import DType
 
 from .games import MATMUL, SUM, Court, game_about
 
@@ -136,3 +142,48 @@ async def test_a_wrong_input_is_named(court: Court) -> None:
         0,
         None,
     )
+
+
+class Mistyper(Provider):
+    """Gives the disputed value another type than the program, with data that fit it."""
+
+    def move(self, state: State) -> Move:
+        match state.phase:
+            case Phase.REVEAL_TENSOR:
+                return RevealTensor(self.wrong, (leaf_hash(self.data),))
+            case Phase.REVEAL_LEAVES:
+                return RevealLeaves(self.data)
+            case _:
+                return super().move(state)
+
+    @property
+    def wrong(self) -> TensorType:
+        return WRONG_TYPES[self.receipt.sequence]
+
+    @property
+    def data(self) -> bytes:
+        return bytes(self.wrong.size_bytes)
+
+
+WRONG_TYPES = [TensorType(DType.F32, ()), TensorType(DType.U8, (3, 0)), TensorType(DType.I64, (9,))]
+
+
+@pytest.mark.parametrize("number", range(len(WRONG_TYPES)))
+async def test_a_wrong_type_is_drawn_and_convicted(court: Court, number: int) -> None:
+    table = game_about(MATMUL, lies=False)
+    honest = table.provider
+    receipt, wrong = replace(honest.receipt, sequence=number), WRONG_TYPES[number]
+    root = root_of_header(wrong, leaf_hash(bytes(wrong.size_bytes)))
+    honest.trace.roots[-1] = root
+    table.provider = Mistyper(
+        replace(receipt, outputs=bundle_root([root])), honest.program, honest.trace
+    )
+    case = await played(court, await court.open(table))
+    view = view_of(case)
+    assert (case.status, view.rows[-1].function) == (Status.CONVICTED, "proveType")
+    assert view.place.type == wrong
+    assert case_document(case, 0)["place"]["type"]["shape"] == list(wrong.shape)
+    console = Console(width=100, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(Picture(case, 0))
+    assert "prove type" in capture.get()
