@@ -24,6 +24,7 @@ _COMMANDS = {
     "transcript": "transcript",
     "app": "app",
     "pack": "pack",
+    "validate": "validate",
     "push": "push",
     "arweave": "arweave",
     "ipfs": "ipfs",

@@ -109,6 +109,16 @@ class Output:
             yield
 
     @contextmanager
+    def steps(self, what: str) -> Iterator[Callable[[str], None]]:
+        """A spinner for work that has named steps; yields what is to be told of each."""
+        if self.quiet or not self._stderr.is_terminal:
+            self.note(what)
+            yield lambda _step: None
+            return
+        with self._stderr.status(what) as status:
+            yield lambda step: status.update(f"{what}: {step}")
+
+    @contextmanager
     def transfer(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """A progress bar in bytes; yields what is to be called with (done, total)."""
         columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())

@@ -29,13 +29,27 @@ def pre_authentication_encoding(payload: bytes) -> bytes:
 
 def sign_manifest(manifest: bytes, signer: Signer) -> bytes:
     """The canonical bytes of the envelope, signed by the publisher."""
-    signature = signer.sign_digest(_digest(manifest))
     envelope = {
         "payload": base64.b64encode(manifest).decode(),
         "payloadType": PAYLOAD_TYPE,
-        "signatures": [{"keyid": signer.address, "sig": base64.b64encode(signature).decode()}],
+        "signatures": [_signature(manifest, signer)],
     }
     return canonical_json.dumps(envelope, MalformedPackage)
+
+
+def add_signature(envelope: bytes, manifest: bytes, signer: Signer) -> bytes:
+    """The envelope with another signature, of a validator; unchanged where the key has signed.
+
+    Raises what `verify_envelope` raises, and TooLarge for one signature too many.
+    """
+    signers = verify_envelope(envelope, manifest)
+    if signer.address in signers:
+        return envelope
+    if len(signers) == MAX_SIGNATURES:
+        raise TooLarge(f"the manifest has {MAX_SIGNATURES} signatures; no more are read")
+    document = canonical_json.parse_canonical(envelope, MalformedPackage)
+    document["signatures"].append(_signature(manifest, signer))
+    return canonical_json.dumps(document, MalformedPackage)
 
 
 def verify_envelope(envelope: bytes, manifest: bytes) -> tuple[str, ...]:
@@ -58,6 +72,11 @@ def verify_envelope(envelope: bytes, manifest: bytes) -> tuple[str, ...]:
     if len(set(signers)) != len(signers):
         raise MalformedPackage("one key signed the manifest twice")
     return signers
+
+
+def _signature(manifest: bytes, signer: Signer) -> dict[str, str]:
+    signature = signer.sign_digest(_digest(manifest))
+    return {"keyid": signer.address, "sig": base64.b64encode(signature).decode()}
 
 
 def _signer(item: Any, digest: bytes) -> str:

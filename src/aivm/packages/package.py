@@ -162,7 +162,7 @@ def open_package(
     BadSignature, MalformedPackage, MalformedProgram, TooLarge.
     """
     entering(Stage.MANIFEST)
-    manifest_bytes = _read_small(directory, MANIFEST, MAX_MANIFEST_BYTES)
+    manifest_bytes = read_small(directory, MANIFEST, MAX_MANIFEST_BYTES)
     model = model_id(manifest_bytes)
     if expected_model_id is not None and model != expected_model_id:
         raise TamperedContent(
@@ -170,7 +170,7 @@ def open_package(
         )
     manifest = parse_manifest(manifest_bytes)
     entering(Stage.SIGNATURES)
-    envelope = _read_small(directory, SIGNATURE, MAX_ENVELOPE_BYTES)
+    envelope = read_small(directory, SIGNATURE, MAX_ENVELOPE_BYTES)
     if manifest.publisher not in verify_envelope(envelope, manifest_bytes):
         raise BadSignature(f"the manifest is not signed by its publisher {manifest.publisher}")
     entering(Stage.FILES)
@@ -185,7 +185,8 @@ def open_package(
     return Package(directory, manifest, model, programs, constants)
 
 
-def _read_small(directory: Path, name: str, limit: int) -> bytes:
+def read_small(directory: Path, name: str, limit: int) -> bytes:
+    """A file that nothing vouches for yet. Raises NotFound, MalformedPackage, TooLarge."""
     path = directory / name
     if path.is_symlink():
         raise MalformedPackage(f"{path} is a symbolic link")

@@ -66,7 +66,7 @@ class Programs:
     @property
     def derives(self) -> bool:
         """Whether the package carries the model that programs can be derived from."""
-        return self._source_path() is not None
+        return bool(self.package.manifest.paths(Role.SOURCE))
 
     def is_listed(self, shapes: Shapes) -> bool:
         """Whether the publisher lists a program for these shapes."""
@@ -108,12 +108,15 @@ class Programs:
             return found
 
     def _stored_or_compiled(self, shapes: Shapes) -> CompiledModel:
-        if self._source_path() is None:
+        if not self.derives:
             raise self._not_listed(shapes)
         stored = self._stored.read(shapes)
         if stored is not None:
             return stored
-        source = self._load_source()
+        if self._source is None:
+            self._source = load_source(self.package)
+        source = self._source
+        assert source is not None, "it was there when the package was opened"
         names = [tensor.name for tensor in inspect_model(source).inputs]
         if missing := [name for name in names if name not in shapes]:
             hint = f"Inputs: {', '.join(names)}"
@@ -137,24 +140,6 @@ class Programs:
             derived=True,
         )
 
-    def _source_path(self) -> str | None:
-        files = self.package.manifest.files
-        return next((file.path for file in files if file.role is Role.SOURCE), None)
-
-    def _load_source(self) -> CheckedModel:
-        """The package's model; its large tensors are views of the mapped weights."""
-        path = self._source_path()
-        assert path is not None, "the caller made sure"
-        if self._source is None:
-            try:
-                self._source = load_model(
-                    self.package.read(path), files_beside(self.package.file(path))
-                )
-            except AivmError as problem:
-                reason = f"the source {path!a} cannot be used: {problem.message}"
-                raise MalformedPackage(reason, hint=problem.hint) from problem
-        return self._source
-
     def _not_listed(self, shapes: Shapes) -> WrongTensor:
         known = "; ".join(
             ", ".join(f"{port.name}{list(port.shape)}" for port in entry.inputs)
@@ -165,6 +150,21 @@ class Programs:
             f"the package has no program for {asked}, and no source to derive one from",
             hint=f"It has: {known}",
         )
+
+
+def load_source(package: Package) -> CheckedModel | None:
+    """The model in a package, its large tensors views of the mapped weights; None without one.
+
+    Raises MalformedPackage for one that cannot be read.
+    """
+    paths = package.manifest.paths(Role.SOURCE)
+    if not paths:
+        return None
+    try:
+        return load_model(package.read(paths[0]), files_beside(package.file(paths[0])))
+    except AivmError as problem:
+        reason = f"the source {paths[0]!a} cannot be used: {problem.message}"
+        raise MalformedPackage(reason, hint=problem.hint) from problem
 
 
 def _key(shapes: Shapes) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -80,6 +80,8 @@ def _check_used(manifest: Manifest) -> None:
     for file in manifest.files:
         if file.role in (Role.PROGRAM, Role.MODULE, Role.EXAMPLE) and file.path not in used:
             raise MalformedPackage(f"file {file.path!a} of role {file.role} is used by nothing")
+    if len(manifest.paths(Role.SOURCE)) > 1:
+        raise MalformedPackage("there is more than one file of role source")
 
 
 def _check_examples(manifest: Manifest, roles: Mapping[str, Role]) -> None:

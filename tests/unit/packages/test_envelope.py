@@ -12,6 +12,7 @@ import rfc8785
 from aivm.errors import BadSignature, MalformedPackage, TamperedContent, TooLarge
 from aivm.packages.envelope import (
     PAYLOAD_TYPE,
+    add_signature,
     pre_authentication_encoding,
     sign_manifest,
     verify_envelope,
@@ -91,3 +92,12 @@ def test_other_spellings_are_refused(envelope) -> None:
         verify_envelope(json.dumps(envelope).encode(), MANIFEST)
     with pytest.raises(TooLarge):
         verify_envelope(bytes(600_000), MANIFEST)
+
+
+def test_a_signature_is_added_once(publisher, stranger) -> None:
+    first = sign_manifest(MANIFEST, publisher)
+    both = add_signature(first, MANIFEST, stranger)
+    assert verify_envelope(both, MANIFEST) == (publisher.address, stranger.address)
+    assert add_signature(both, MANIFEST, stranger) == both
+    with pytest.raises(TamperedContent):
+        add_signature(first, b"{}", stranger)
