@@ -204,6 +204,7 @@ async def _demand_means(parts: Parts) -> None:
         return
     bond = (await chain.dispute.terms()).bond
     held = await chain.token.balance_of(account.address)
+    held += await chain.dispute.credit(account.address)
     if held < bond:
         raise InsufficientFunds(
             f"a dispute takes a bond of {bond / _TOKEN:g} AIVM, {account.address} has"
