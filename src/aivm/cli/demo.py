@@ -7,11 +7,12 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from aivm import config as settings
+from aivm.cli.dispute_picture import Picture
 from aivm.cli.options import output_options
 from aivm.cli.output import Output
 from aivm.devnet.demo import DemoReport, run_demo
@@ -23,7 +24,7 @@ UNIT = 10**18
 @click.command()
 @output_options
 def demo(output: Output) -> int:
-    """Publish a real model, buy embeddings, verify one, catch a cheat, settle on chain.
+    """Publish a real model, buy embeddings, verify one, convict a cheat, settle on chain.
 
     Exit status 0 only if everything held, 3 otherwise.
     """
@@ -38,9 +39,8 @@ def demo(output: Output) -> int:
 
 
 def _rendered(found: DemoReport) -> Group:
-    return Group(
-        _neighbours(found), Text(), _cheat(found), Text(), _payments(found), Text(), _checks(found)
-    )
+    parts = (_neighbours, _cheat, _conviction, _payments, _checks)
+    return Group(*(part for draw in parts for part in (draw(found), Text())))
 
 
 def _neighbours(found: DemoReport) -> Table:
@@ -64,6 +64,15 @@ def _cheat(found: DemoReport) -> Table:
     return table
 
 
+def _conviction(found: DemoReport) -> RenderableType:
+    """The dispute as it narrowed."""
+    if found.conviction is None:
+        return Text()
+    case = found.conviction.case
+    last = case.entries[-1].sent
+    return Group(Text("The dispute", "italic"), Picture(case, 0 if last is None else last.time))
+
+
 def _payments(found: DemoReport) -> Table:
     table = Table(box=None, pad_edge=False, title="Who was paid what (AIVM)", title_justify="left")
     table.add_column("who")
@@ -82,6 +91,7 @@ def _checks(found: DemoReport) -> Table:
         "an answer re-executed here has the same bytes": found.verified,
         "every engine (native, wasm, reference) gives the providers' bytes": found.engines_equal,
         "the cheat is found by re-execution": found.cheat_caught,
+        "the chain convicts it: stake slashed, client refunded, verifier paid": found.convicted,
         "money in = money out, nothing is left in escrow": found.settled,
     }
     for claim, held in claims.items():

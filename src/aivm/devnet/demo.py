@@ -1,4 +1,4 @@
-"""The main job, end to end: buy embeddings, check them, find a cheat, settle; all of it checked."""
+"""The main job, end to end: buy embeddings, check them, convict a cheat, settle; all checked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from aivm import host
 from aivm.client import AsyncClient, Inference, load
+from aivm.devnet.conviction import Conviction, convict
 from aivm.devnet.model import MODEL_NAME
 from aivm.devnet.network import Devnet, Options, names_of, run_devnet
 from aivm.errors import DeadlineExceeded, InternalError, Mismatch
@@ -49,20 +50,25 @@ class DemoReport:
     engines_equal: bool = False
     verified: bool = False
     cheat_caught: bool = False
+    convicted: bool = False
     settled: bool = False
     model: dict[str, str] = field(default_factory=dict)
     inferences: list[dict[str, Any]] = field(default_factory=list)
     neighbours: list[dict[str, Any]] = field(default_factory=list)
     cheat: dict[str, str] = field(default_factory=dict)
+    dispute: dict[str, Any] = field(default_factory=dict)
     payments: list[dict[str, str]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    conviction: Conviction | None = None  # for the picture
 
     @property
     def ok(self) -> bool:
-        return self.engines_equal and self.verified and self.cheat_caught and self.settled
+        checks = (self.engines_equal, self.verified, self.cheat_caught, self.convicted)
+        return all(checks) and self.settled
 
     def as_json(self) -> dict[str, Any]:
-        return {"ok": self.ok, **vars(self)}
+        shown = {name: value for name, value in vars(self).items() if name != "conviction"}
+        return {"ok": self.ok, **shown}
 
 
 async def run_demo(folder: Path, cache_dir: Path, report: Report) -> DemoReport:
@@ -75,7 +81,8 @@ async def run_demo(folder: Path, cache_dir: Path, report: Report) -> DemoReport:
         before = await _balances(devnet)
         async with AsyncClient.connect(devnet.config) as client:
             await _buy(devnet, client, found, report, started)
-            await _catch_the_cheat(devnet, client, found, report)
+            false = await _catch_the_cheat(devnet, client, found, report)
+            await _convict(devnet, false, found, report)
             await _settle(devnet, client, found, before, report)
     found.seconds["all"] = host.monotonic() - started
     return found
@@ -122,7 +129,7 @@ def _engines_agree(devnet: Devnet, bought: list[Inference], report: Report) -> b
 
 async def _catch_the_cheat(
     devnet: Devnet, client: AsyncClient, found: DemoReport, report: Report
-) -> None:
+) -> Inference:
     """Its receipt is signed and consistent; only running the program again shows the lie."""
     report("buying one from a provider that has flipped one bit of one weight")
     (cheat,) = devnet.cheats
@@ -137,6 +144,14 @@ async def _catch_the_cheat(
         found.cheat_caught = failed == ["re-execution"]
         found.cheat["finding"] = mismatch.message
         report("caught: its signed output is not what the program computes")
+    return inference
+
+
+async def _convict(devnet: Devnet, false: Inference, found: DemoReport, report: Report) -> None:
+    """On chain, down to one scalar step, and with everybody's money."""
+    found.conviction = await convict(devnet, false, report)
+    found.convicted = found.conviction.ok and found.conviction.refund > false.price
+    found.dispute = found.conviction.figures()
 
 
 async def _settle(
@@ -165,7 +180,11 @@ async def _settle(
     held = await devnet.chain.token.balance_of(escrow.address)
     spent = sum(channel.owed for channel in channels)
     client_paid = -changes[devnet.roles.client.address]
-    found.settled = held == 0 and sum(changes.values()) == 0 and client_paid == spent > 0
+    # What the conviction paid out came from a stake, which is not among these balances.
+    assert found.conviction is not None
+    refund, award = found.conviction.refund, found.conviction.award
+    balanced = sum(changes.values()) == refund + award
+    found.settled = held == 0 and balanced and client_paid == spent - refund and spent > 0
 
 
 async def _wait_for_redemptions(devnet: Devnet, owed: dict[bytes, int]) -> None:
@@ -187,8 +206,12 @@ async def _waits_in_till(devnet: Devnet, number: int) -> bool:
 
 
 async def _balances(devnet: Devnet) -> dict[str, int]:
-    token = devnet.chain.token
-    return {address: await token.balance_of(address) for address in names_of(devnet)}
+    """Tokens, and what the dispute game holds for each."""
+    token, dispute = devnet.chain.token, devnet.chain.dispute
+    return {
+        address: await token.balance_of(address) + await dispute.credit(address)
+        for address in names_of(devnet)
+    }
 
 
 def _described(text: str, inference: Inference) -> dict[str, Any]:
