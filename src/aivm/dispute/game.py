@@ -36,6 +36,7 @@ from aivm.receipts.receipt import Receipt, Tier
 
 _ROOT = slice(64, 96)  # of a CONSTANT record
 _VALUE = slice(8, 12)  # of an OUTPUT record
+MOST_LEAVES = 1 << 32  # of a tensor that can be disputed
 
 
 # Of the others, local receipts are nobody's claim, and attested and zk ones promise no equal bits.
@@ -234,6 +235,8 @@ def _convicted(differs: bool) -> Outcome:
 
 def _reveal_tensor(state: State, move: moves.RevealTensor, sender: str) -> State:  # noqa: ARG001
     leaves = leaf_count(move.type.size_bytes)
+    if leaves >= MOST_LEAVES:
+        raise IllegalMove("the tensor has a terabyte or more")
     tail = move.type.size_bytes - (leaves - 1) * merkle.LEAF_BYTES
     top = replace(state, leaves=leaves, tail=tail, level=depth(leaves), index=0)
     data_root = _root_of_frontier(top, move.nodes, data_levels(top.level), are_values=False)

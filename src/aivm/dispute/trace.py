@@ -22,6 +22,7 @@ from aivm.dispute.claims import Claim, Stage
 from aivm.dispute.origins import Reader
 from aivm.dispute.trees import DataTree, LeafTree, depth, leaf_path
 from aivm.dispute.values import Values
+from aivm.errors import IllegalMove, WrongTensor
 from aivm.isa.chains import SUM_LANES, Chained
 from aivm.isa.instructions import Instruction, Reduce, TensorType
 from aivm.isa.program import Program
@@ -82,13 +83,20 @@ class Evidence:
 
 
 def root_of_header(type_: TensorType, data_root: bytes) -> bytes:
-    """The tensor root over a data root."""
-    return sha256(tensor_header(type_.dtype, type_.shape) + data_root).digest()
+    """The tensor root over a data root. Raises IllegalMove for a shape that no tensor has."""
+    return sha256(_header(type_) + data_root).digest()
 
 
 def tensor_hash(trace: bytes, type_: TensorType) -> bytes:
-    """How a state names the trace and the type of the tensor in dispute."""
-    return bytes(keccak(trace + tensor_header(type_.dtype, type_.shape)))
+    """How a state names the trace and the type of the tensor in dispute; raises IllegalMove."""
+    return bytes(keccak(trace + _header(type_)))
+
+
+def _header(type_: TensorType) -> bytes:
+    try:
+        return tensor_header(type_.dtype, type_.shape)
+    except WrongTensor as error:
+        raise IllegalMove(error.message) from None
 
 
 def element_of_leaf(type_: TensorType, leaf: bytes, element: int) -> int:

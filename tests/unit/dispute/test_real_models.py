@@ -17,7 +17,7 @@ from aivm.dispute.state import Phase, State
 from aivm.dispute.trace import Trace
 from aivm.dispute.values import Executed
 from aivm.engines import open_engine
-from aivm.errors import IllegalMove, InternalError, WrongTensor
+from aivm.errors import IllegalMove, InternalError
 from aivm.isa.instructions import Fill, Map, MatMul, TensorType
 from aivm.isa.opcodes import Function
 from aivm.isa.program import Program
@@ -39,7 +39,6 @@ from .real_models import (
     subjects_of_catalogue,
 )
 
-REFUSED = (IllegalMove, WrongTensor)  # the latter: a shape that nothing has
 MOST_ROUNDS, MOST_TRANSACTIONS = 10, 16  # P9
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
@@ -224,6 +223,18 @@ def test_a_root_that_no_tensor_stands_behind_convicts_by_silence() -> None:
         assert game.states[-1].phase.is_providers
 
 
+def test_a_type_that_no_tensor_has_is_refused() -> None:
+    subject = digits()
+    game = dispute(subject, FalseMemory(subject.program, lie(subject, 28, 0)))
+    assert game.play() is Outcome.CONVICTED
+    pairs = zip(game.states, game.history, strict=True)
+    state, shown = next(pair for pair in pairs if isinstance(pair[1], moves.RevealTensor))
+    for shape in ((1 << 32,), (1,) * 9, (-1, 10), ((1 << 32) - 1, 256), (1 << 20, 1 << 20)):
+        move = replace(shown, type=TensorType(DType.F32, shape))
+        with pytest.raises(IllegalMove):
+            played(state, move, SIGNER, state.since + 1)
+
+
 # --- liars at every move -------------------------------------------------------------------------
 
 
@@ -252,7 +263,7 @@ def test_a_liar_who_changes_any_one_thing_that_he_shows_is_convicted(subject: Su
             for other in some(move, rng):
                 try:
                     result = played(state, other, SIGNER, state.since + 1)
-                except REFUSED:
+                except IllegalMove:
                     continue
                 assert isinstance(result, State)
                 accepted += 1
@@ -301,7 +312,7 @@ def test_a_challenger_of_what_is_right_loses_whatever_he_changes(subject: Subjec
             for other in [move, *some(move, rng)]:
                 try:
                     result = played(state, other, CHALLENGER, state.since + 1)
-                except REFUSED:
+                except IllegalMove:
                     continue
                 assert result is not Outcome.CONVICTED, other
     assert len(reached) > 3
