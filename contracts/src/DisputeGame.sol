@@ -454,7 +454,9 @@ contract DisputeGame is IDisputeGame {
         if (verdicts[state.receipt].convicted) return _voidGame(game, state);
         delete games[game];
         emit Acquitted(game, receipt.provider, state.challenger);
-        Sentence.forfeit(token, BOND, receipt.provider);
+        uint256 half = BOND / 2; // the rest is burned, so that nobody accuses for nothing
+        _pay(receipt.provider, half);
+        token.burn(BOND - half);
     }
 
     function _voidGame(bytes32 game, PackedState memory state) private {
@@ -474,9 +476,9 @@ contract DisputeGame is IDisputeGame {
         token.safeTransferFrom(msg.sender, address(this), BOND - credit);
     }
 
-    /// What was slashed waits at the staking contract until somebody is paid.
+    /// What was slashed waits at the staking contract until tokens are short: a bond out of an award is to be burned, too.
     function _pay(address to, uint256 amount) private {
-        if (token.balanceOf(address(this)) < amount) staking.collect(address(this));
+        if (token.balanceOf(address(this)) < amount + BOND) staking.collect(address(this));
         token.safeTransfer(to, amount);
     }
 }

@@ -64,6 +64,16 @@ async def test_a_stake_on_its_way_out_is_reached(arena: Arena) -> None:
     assert changes(before, await arena.money()) == conviction(arena.terms)
 
 
+async def test_a_bond_out_of_an_award(arena: Arena) -> None:
+    """What a winner was awarded may be put up again before any token has moved, and be lost."""
+    await (await arena.open(tables.cheat("map"))).finish(Side.CHALLENGER)
+    challenger, provider = arena.account(CHALLENGER), arena.address(PROVIDER)
+    await arena.game.withdraw(challenger, arena.terms.bond)
+    await (await arena.open(tables.slander("map"))).finish(Side.PROVIDER)
+    assert await arena.chain.token.balance_of(provider) == arena.terms.bond // 2
+    assert (await arena.money())["game"] == 0
+
+
 async def revoke(arena: Arena) -> None:
     """Governance takes the game's power to slash."""
     staking = arena.chain.staking
