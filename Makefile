@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 STAMP  := $(VENV)/.stamp
 
-.PHONY: install dev demo test test-nightly test-gpu check contracts contracts-check kernels kernels-check \
+.PHONY: install dev demo test test-nightly test-gpu check contracts contracts-check slither kernels kernels-check \
 	modules modules-check bench targets format clean
 
 # --- set-up ------------------------------------------------------------------------------------
@@ -98,6 +98,14 @@ contracts-check: contracts/node_modules $(STAMP)-dev
 	$(BIN)/python contracts/generate_instructions.py --check
 	$(BIN)/python contracts/build.py --check
 	$(BIN)/python contracts/gas.py --check
+
+# Static analysis of the contracts, in an environment of its own: Slither pins packages that others use.
+.cache/slither/bin/slither:
+	$(PYTHON) -m venv .cache/slither
+	.cache/slither/bin/pip install --quiet --disable-pip-version-check slither-analyzer==0.11.6
+
+slither: contracts/node_modules .cache/slither/bin/slither
+	PATH="$(CURDIR)/.cache/slither/bin:$$PATH" $(BIN)/python contracts/slither.py
 
 # --- adversity: minutes here, hours by hand (fuzz/README.md) ------------------------------------------
 
