@@ -162,10 +162,10 @@ async def test_a_provider_killed_in_the_middle_of_a_game_goes_on_when_it_is_star
         bought = await client.infer(MODEL, INPUTS)
         game = await conductor.open(bought.receipt, package_of(network), INPUTS)
         await until_moved(network, game, 2)
-        os.kill(provider.pid, signal.SIGKILL)
+        os.kill(provider.child.pid, signal.SIGKILL)
         provider = await started()
         case = await conductor.ended(game)
-        await provider.stop()
+        await provider.child.stop()
     assert case.status is Status.CONVICTED and case.entries[-1].move == "prove"
 
 
@@ -228,6 +228,10 @@ async def test_the_command_opens_a_dispute_and_goes_on_after_kill_9(network: Any
     assert document["ok"] and document["dispute"]["status"] == "convicted"
     assert document["dispute"]["step_gas"] > 0
     assert "we doubt the receipt" in err.decode() and "is over: convicted" in err.decode()
+    award, terms = int(document["dispute"]["taken"]) // 2, await network.chain.dispute.terms()
+    assert await network.chain.dispute.credit(doubter) == 0
+    assert await network.chain.token.balance_of(doubter) == 3 * terms.bond + award * 4 // 5
+    assert (await network.chain.dispute.verdict(receipt_hash(bought.receipt.receipt))).share == 0
     assert third.returncode == 4
     assert "convicted already" in json.loads(refused)["error"]["message"]
 

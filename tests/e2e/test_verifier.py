@@ -78,6 +78,10 @@ async def test_a_cheats_receipt_ends_in_its_conviction_and_an_honest_one_in_noth
         (case,) = node.parts.docket.cases
         assert (case.game.hex(), case.status) == (found["game"], "convicted")
         assert case.rounds > 0  # the cheat answered to the last step
+        for _ in range(200):
+            if await token.balance_of(own) == before + AWARD:
+                break
+            await asyncio.sleep(0.1)
         assert await token.balance_of(own) == before + AWARD
         assert await token.balance_of(client.address) == spent + 50 * TOKEN
         status = await RemoteVerifier(session, node.operator_url).status()

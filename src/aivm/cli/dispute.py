@@ -49,6 +49,7 @@ def dispute() -> None:
 
 
 dispute.add_command(dispute_open.open_dispute)
+dispute.add_command(dispute_open.collect)
 dispute.add_command(misconduct.report)
 dispute.add_command(misconduct.summon)
 

@@ -21,7 +21,7 @@ from aivm.cli.output import Output
 from aivm.cli.provider import on_stop
 from aivm.cli.tensors import Array, is_here, read_inputs
 from aivm.config import Config
-from aivm.errors import BadInput, NotFound, VerificationError
+from aivm.errors import AivmError, BadInput, NotFound, VerificationError
 
 if TYPE_CHECKING:
     from aivm.chain.account import Account
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TRACE_DEADLINE_SECONDS = 600.0
 _INTERRUPTED = 130
+_TOKEN = 10**18
 
 
 @click.command("open")
@@ -100,10 +101,29 @@ async def _played(
                 await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
                 if ending.done():
-                    return await ending
+                    case = await ending
+                    await _collect(chain, account, case, output)
+                    return case
                 ending.cancel()
             _say_what_is_left(output, conductor)
     return None
+
+
+async def _collect(chain: Chain, account: Account, case: Case, output: Output) -> None:
+    """What the game has brought is fetched at once; it can be fetched later too."""
+    from aivm.litigation.collecting import compensate_client, withdraw_credit
+
+    try:
+        share = await compensate_client(chain, account, case.receipt)
+        credit = await withdraw_credit(chain, account)
+    except AivmError as error:
+        output.note(f"what the dispute brought is still in the contract: {error.message}")
+        output.hint("aivm dispute collect")
+        return
+    if share:
+        output.note(f"the client {case.receipt.client} is paid {share / _TOKEN:g} AIVM")
+    if credit:
+        output.note(f"{credit / _TOKEN:g} AIVM are paid to {account.address}")
 
 
 async def _to_the_end(conductor: Conductor, signed: SignedReceipt, brief: Brief) -> Case:
@@ -127,7 +147,6 @@ async def _conductor(
     """A conductor that knows one receipt, and its worker."""
     from aivm.chain.cases import Side
     from aivm.chain.docket import Docket, first_block_since
-    from aivm.litigation.collecting import Collector
     from aivm.litigation.conductor import LOOK_BACK_SECONDS, Conductor
     from aivm.receipts import Receipt
     from aivm.workers.pool import WorkerPool
@@ -146,7 +165,6 @@ async def _conductor(
     docket = Docket(chain, first_block=first)
     try:
         yield Conductor(chain, account, Side.CHALLENGER, find, workers, docket, report=output.note)
-        await Collector(chain, account, docket, report=output.note).look()
     finally:
         await workers.stop()
 
@@ -189,3 +207,35 @@ def _show(output: Output, case: Case) -> None:
     assert last is not None, "an ended game is shown once all of it is known"
     document = {"ok": _is_won(case), "dispute": case_document(case, last.time)}
     output.data(Picture(case, last.time), document, brief=case.status)
+
+
+@click.command()
+@click.argument("receipt", required=False, type=click.Path(path_type=Path))
+@network_options
+@output_options
+def collect(output: Output, receipt: Path | None, settings: Config) -> None:
+    """Fetch what disputes have brought to the configured account.
+
+    That is a challenger's bonds that came home, and awards. With RECEIPT, which must be convicted,
+    its client is paid too, whoever runs the command.
+    """
+    from aivm.litigation.collecting import compensate_client, withdraw_credit
+    from aivm.market.network import connect_chain, open_account
+    from aivm.receipts import parse_receipt
+
+    if receipt is not None and not receipt.is_file():
+        raise NotFound(f"no file {receipt}")
+    signed = None if receipt is None else parse_receipt(receipt.read_bytes())
+
+    async def work() -> tuple[int, int]:
+        account = open_account(settings, ask_password)
+        async with connect_chain(settings) as chain:
+            share = 0 if signed is None else await compensate_client(chain, account, signed.receipt)
+            return await withdraw_credit(chain, account), share
+
+    credit, share = asyncio.run(work())
+    output.data(
+        f"{credit / _TOKEN:g} AIVM are paid to you, {share / _TOKEN:g} to the receipt's client",
+        {"ok": True, "collected": str(credit), "client": str(share)},
+        brief=str(credit),
+    )

@@ -199,6 +199,7 @@ def _status_table(found: dict[str, Any]) -> Table:
     rows["awards"] = _tokens(found["awarded"])
     rows["canaries today"] = _tokens(found["canaries_today"])
     rows["balance"] = _tokens(found["balance"])
+    rows["credit of disputes"] = _tokens(found["credit"])
     rows["a bond"] = _tokens(found["bond"])
     rows["account"] = found["account"]
     if found["chain"] != "ok":

@@ -82,10 +82,10 @@ async def open_game(
     """Allow the bond and open the game; returns its id. Raises InsufficientFunds before that."""
     terms = await chain.dispute.terms()
     missing = terms.bond - await chain.dispute.credit(account.address)
-    if missing > 0:
-        await _demand_funds(chain, account, missing)
-        await chain.token.ensure_allowance(account, chain.dispute.address, missing)
+    await _demand_funds(chain, account, missing)
     await demand_gas_money(chain, account)
+    if missing > 0:
+        await chain.token.ensure_allowance(account, chain.dispute.address, missing)
     await _wait_for_time(chain, signed.receipt.time, report)
     try:
         game = await chain.dispute.open(account, signed, program.record(0), program.path(0))

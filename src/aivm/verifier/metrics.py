@@ -1,8 +1,8 @@
 """The verifier in figures: for its operator as a document, for Prometheus as text.
 
 The document has the numbers of receipts by state, the gas units of the last hour and of the hour's
-budget, and amounts in token base units as decimal strings. What the chain knows (balance, bonds) is
-null while it does not answer.
+budget, and amounts in token base units as decimal strings. What the chain knows is null while it
+does not answer: balance, credit at the dispute game, coin (wei) for gas, the bond of a dispute.
 """
 
 from __future__ import annotations
@@ -71,12 +71,19 @@ class Accounts:
         address = self._account.address
         try:
             balance = await self._chain.token.balance_of(address)
-            balance += await self._chain.dispute.credit(address)
             coin = await self._chain.balance(address)
+            credit = await self._chain.dispute.credit(address)
             bond = (await self._chain.dispute.terms()).bond
         except AivmError as error:
-            return {"balance": None, "coin": None, "bond": None, "chain": error.message}
-        return {"balance": str(balance), "coin": str(coin), "bond": str(bond), "chain": "ok"}
+            unknown = dict.fromkeys(("balance", "credit", "coin", "bond"))
+            return {**unknown, "chain": error.message}
+        return {
+            "balance": str(balance),
+            "credit": str(credit),
+            "coin": str(coin),
+            "bond": str(bond),
+            "chain": "ok",
+        }
 
 
 def prometheus(status: Mapping[str, Any]) -> str:
@@ -88,7 +95,7 @@ def prometheus(status: Mapping[str, Any]) -> str:
     ]
     for name in ("gas_spent", "gas_budget", "input_bytes"):
         lines += [f"# TYPE {_PREFIX}{name} gauge", f"{_PREFIX}{name} {status[name]}"]
-    for name in ("awarded", "canaries_today", "balance", "coin"):
+    for name in ("awarded", "canaries_today", "balance", "credit", "coin"):
         if status[name] is not None:
             lines += [f"# TYPE {_PREFIX}{name} gauge", f"{_PREFIX}{name} {status[name]}"]
     up = int(status["chain"] == "ok")

@@ -19,7 +19,6 @@ from aivm.chain.client import Chain
 from aivm.chain.docket import Docket, first_block_since
 from aivm.config import Config
 from aivm.errors import InsufficientFunds
-from aivm.litigation.collecting import Collector
 from aivm.litigation.conductor import Conductor, litigation_policy
 from aivm.litigation.opening import demand_gas_money
 from aivm.market.buyer import Buyer
@@ -46,7 +45,6 @@ log = logging.getLogger(__name__)
 _DAY = 24 * 3600
 _TOKEN = 10**18
 _STOP_SECONDS = 30.0
-BONDS_KEPT = 2  # in the contract, for the next disputes: taken from there they cost less gas
 TRACE_DEADLINE_SECONDS = 1800.0  # every value of a run, not only its outputs
 
 
@@ -167,11 +165,7 @@ async def open_parts(
             book=book, shelf=shelf, intake=intake, engines=engines, clock=clock, budget=budget
         )
         docket, briefs = await _docket(chain), Briefs(book, shelf)
-        keep = BONDS_KEPT * (await chain.dispute.terms()).bond
-        collect = Collector(chain, account, docket, keep=keep).look
-        conductor = Conductor(
-            chain, account, Side.CHALLENGER, briefs.find, players, docket, errands=[collect]
-        )
+        conductor = Conductor(chain, account, Side.CHALLENGER, briefs.find, players, docket)
         prosecutor = Prosecutor(
             chain=chain,
             account=account,

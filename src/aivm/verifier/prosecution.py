@@ -25,6 +25,7 @@ from aivm.packages import Package
 from aivm.receipts import ZERO_ADDRESS, Receipt, SignedReceipt
 from aivm.verifier.book import Book, Entry
 from aivm.verifier.charges import Charges
+from aivm.verifier.collection import OWED, Collector
 from aivm.verifier.shelf import Shelf
 from aivm.verifier.standing import ChainClock
 from aivm.verifier.states import State
@@ -97,6 +98,7 @@ class Prosecutor:
         self._conductor = conductor
         self._docket = docket
         self._least_award = least_award
+        self._collector = Collector(chain, account, book)
         # By receipt, the earliest begun first.
         self._pursuits: dict[bytes, tuple[Entry, asyncio.Task[None]]] = {}
 
@@ -124,6 +126,7 @@ class Prosecutor:
             pursuits = [pursuit for _, pursuit in self._pursuits.values()]
             await asyncio.wait(pursuits, timeout=PATIENCE_SECONDS)
         await self._charges.step()
+        await self._collector.step()
 
     async def close(self) -> None:
         """Break off what is being opened: the book says where to go on."""
@@ -209,7 +212,8 @@ class Prosecutor:
             return
         award = 0 if case.is_open else await self._award(case)
         log.warning("dispute %s: %s", entry.game.hex(), state)
-        self._book.move(entry, state, award=award)
+        owed = OWED if state is State.CONVICTED else ""
+        self._book.move(entry, state, award=award, reason=owed)
 
     async def _miss(self, entry: Entry, now: int) -> None:
         """The docket has no such game: it was not read yet, or its opening was taken back."""

@@ -19,7 +19,18 @@ STATE = State(bytes(32), NOBODY, NOBODY, Phase.COMMIT, 1000, 100, 50, 1, 0, 1, 1
 def game(phase: Phase, status: Status = Status.OPEN) -> Case:
     receipt: Any = None
     state = replace(STATE, phase=phase)
-    return Case(bytes(32), receipt, NOBODY, state, (), status, 0, (), (0, 0))
+    return Case(
+        game=bytes(32),
+        receipt=receipt,
+        challenger=NOBODY,
+        opening=state,
+        turns=(),
+        status=status,
+        taken=0,
+        payments=(),
+        entries=(),
+        position=(0, 0),
+    )
 
 
 PROVIDERS, CHALLENGERS = game(Phase.COMMIT), game(Phase.PICK_VALUE)  # until 1050, and until 1100
