@@ -112,7 +112,7 @@ def parse_manifest(data: bytes) -> Manifest:
     if len(data) > MAX_MANIFEST_BYTES:
         raise TooLarge(f"a manifest of {len(data)} bytes is over {MAX_MANIFEST_BYTES}")
     document = canonical_json.parse_canonical(data, MalformedPackage)
-    _check_schema(document)
+    _check_schema(document, _validator())
     _check_text(document)
     try:
         manifest = _from_document(document)
@@ -122,23 +122,30 @@ def parse_manifest(data: bytes) -> Manifest:
     return manifest
 
 
+def check_claims(document: Any) -> None:
+    """Checks the part `claims` alone. Raises MalformedPackage with the place and the reason."""
+    _check_schema({"claims": document}, _validator(only_claims=True))
+
+
 @cache
-def _validator() -> Any:
+def _validator(*, only_claims: bool = False) -> Any:
+    """For the published schema, or for a document that has only its field `claims`."""
     # Slow to import, and few commands need it.
     from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-    schema = resource_files("aivm.packages").joinpath("schema/manifest.v1.json").read_bytes()
-    return Draft202012Validator(json.loads(schema))
+    path = resource_files("aivm.packages").joinpath("schema/manifest.v1.json")
+    schema = json.loads(path.read_bytes())
+    return Draft202012Validator(schema | {"required": ["claims"]} if only_claims else schema)
 
 
-def _check_schema(document: Any) -> None:
-    error = next(_validator().iter_errors(document), None)
+def _check_schema(document: Any, validator: Any) -> None:
+    error = next(validator.iter_errors(document), None)
     if error is None:
         return
     reason = error.message  # begins with the value, whatever its length, and ends with the rule
     if len(reason) > _MAX_REASON:
         reason = f"{reason[: _MAX_REASON // 2]}...{reason[-_MAX_REASON // 2 :]}"
-    fields = _validator().schema["properties"]
+    fields = validator.schema["properties"]
     meaning = fields.get(error.path[0], {}).get("description") if len(error.path) == 1 else None
     raise MalformedPackage(
         f"manifest, {error.json_path}: {reason}", hint=f"It is: {meaning}." if meaning else None

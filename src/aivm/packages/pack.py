@@ -52,6 +52,7 @@ def pack_model(
     examples: Sequence[Mapping[str, Array]] = (),
     claims: Claims = NO_CLAIMS,
     meanings: Mapping[str, str] = MappingProxyType({}),
+    model_key: bytes | None = None,
 ) -> PackageInfo:
     """Compiles `model` for each set of input shapes and writes the package.
 
@@ -80,8 +81,17 @@ def pack_model(
         compiler=compiler_version(),
         claims=claims,
     )
-    source = detach(checked, bindings) if with_source else None
-    return write_package(out_dir, about, entries, signer, extra_files, modules, source, examples)
+    return write_package(
+        out_dir,
+        about,
+        entries,
+        signer,
+        extra_files,
+        modules,
+        source=detach(checked, bindings) if with_source else None,
+        examples=examples,
+        model_key=model_key,
+    )
 
 
 def interfaces_of(
@@ -127,11 +137,23 @@ def _interfaces(
         type_ = types.get(tensor.name)
         if type_ is None:  # bound to a constant: no input any more
             continue
-        shape = (None,) * len(type_.shape) if tensor.shape is None else tensor.shape
-        named = tuple(_dimension(tensor.name, axis, size) for axis, size in enumerate(shape))
+        named = tuple(
+            _dimension(tensor.name, axis, size)
+            for axis, size in enumerate(_agreed(tensor.shape, type_.shape))
+        )
         meaning = meanings.get(tensor.name, "")
         described.append(Interface(tensor.name, type_.dtype, named, meaning))
     return tuple(described)
+
+
+def _agreed(
+    described: tuple[int | str | None, ...] | None, found: tuple[int, ...]
+) -> tuple[int | str | None, ...]:
+    """Exporters describe outputs carelessly: a size that is another one is not described."""
+    if described is None or len(described) != len(found):
+        return (None,) * len(found)
+    sizes = zip(described, found, strict=True)
+    return tuple(None if isinstance(told, int) and told != size else told for told, size in sizes)
 
 
 def _dimension(name: str, axis: int, size: int | str | None) -> Dimension:

@@ -22,6 +22,7 @@ from aivm.isa.gas import gas_units
 from aivm.isa.instructions import Cast, Gather, Move
 from aivm.isa.program import Program
 from aivm.numerics.dtypes import DType
+from aivm.packages.claims import Quantization
 from aivm.packages.entries import Role
 from aivm.packages.writer import ExtraFile
 
@@ -81,6 +82,11 @@ class QuantisationReport:
             "layers": [asdict(layer) for layer in self.quantised.layers],
             "kept": [asdict(kept) for kept in self.quantised.kept],
         }
+
+    @property
+    def claim(self) -> Quantization:
+        """What the manifest says of it."""
+        return Quantization(self.quantised.scheme, REPORT)
 
     def file(self) -> ExtraFile:
         """The report, to be shipped with the model."""

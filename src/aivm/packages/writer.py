@@ -1,7 +1,7 @@
 """Writing a package: programs, weights, further files, manifest, signature; then all of it at once.
 
 The package is built in a folder beside its destination, opened there as a reader would, and only
-then renamed, so that what appears under its name is whole and verifies.
+then renamed (`whole_folder`), so that what appears under its name is whole and verifies.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from aivm import host
 from aivm.commitments import Array, program_root_of_records
 from aivm.commitments.cid import Cid
 from aivm.compiler import CompiledModel, Detached
-from aivm.errors import BadInput, MalformedPackage
+from aivm.errors import MalformedPackage
 from aivm.isa.gas import gas_units
 from aivm.isa.program import NUMERICS_VERSION
 from aivm.isa.records import encode
@@ -27,10 +26,12 @@ from aivm.packages.claims import NO_CLAIMS, Claims
 from aivm.packages.entries import ConstantEntry, FileEntry, Interface, Port, ProgramEntry, Role
 from aivm.packages.envelope import sign_manifest
 from aivm.packages.examples import write_examples
+from aivm.packages.folder import whole_folder
 from aivm.packages.manifest import Manifest, manifest_cid, model_id
+from aivm.packages.model_signature import sign_model
 from aivm.packages.modules import TEXT, ModuleEntry, load_code
 from aivm.packages.package import open_package
-from aivm.packages.paths import MANIFEST, SIGNATURE, check_path
+from aivm.packages.paths import MANIFEST, MODEL_SIGNATURE, SIGNATURE, check_path
 from aivm.packages.resources import memory_bytes
 from aivm.packages.safetensors import SafeTensors, write_safetensors
 from aivm.packages.session import SessionEntry
@@ -112,34 +113,29 @@ def write_package(
     modules: Sequence[ModuleSource] = (),
     source: Detached | None = None,
     examples: Sequence[Mapping[str, Array]] = (),
+    model_key: bytes | None = None,
 ) -> PackageInfo:
     """Writes, signs and verifies a package; `entries` are the compiled programs by entry name.
 
     With `source`, the model that they were compiled from, readers can derive further programs.
     `examples` are inputs by name, in the shapes of an entry; what it makes of them is stated.
+    `model_key` (PEM, EC P-256) signs the whole once more, for OpenSSF tools.
     `out_dir` must not exist or be empty. The same arguments give the same bytes. Raises BadInput,
     MalformedPackage, MalformedModule, TooLarge; then nothing is left behind.
     """
     out_dir = out_dir.absolute()
-    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise BadInput(f"{out_dir} already exists", hint="Choose another folder or delete it.")
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    building = out_dir.with_name(f".{out_dir.name}.{host.random_bytes(4).hex()}")
-    building.mkdir()
-    try:
+    with whole_folder(out_dir) as building:
         manifest = _write_files(
             building, description, entries, signer.address, extra_files, modules, source, examples
         )
         data = manifest.to_json()
         (building / MANIFEST).write_bytes(data)
         (building / SIGNATURE).write_bytes(sign_manifest(data, signer))
+        if model_key is not None:
+            digests = {file.path: file.sha256 for file in manifest.files}
+            bundle = sign_model(manifest.name, digests | {MANIFEST: model_id(data)}, model_key)
+            (building / MODEL_SIGNATURE).write_bytes(bundle)
         open_package(building, model_id(data))
-        if out_dir.exists():
-            out_dir.rmdir()
-        building.rename(out_dir)
-    except BaseException:
-        shutil.rmtree(building)
-        raise
     return describe_package(out_dir, manifest, model_id(data))
 
 

@@ -72,6 +72,7 @@ def pack_session(
     examples: Sequence[Mapping[str, Array]] = (),
     claims: Claims = NO_CLAIMS,
     meanings: Mapping[str, str] = MappingProxyType({}),
+    model_key: bytes | None = None,
 ) -> PackageInfo:
     """Compiles step, blocks and sampler, and writes the package; the rest as in `pack_model`.
 
@@ -98,7 +99,16 @@ def pack_session(
         compiler=compiler_version(),
         claims=claims,
     )
-    return write_package(out_dir, about, entries, signer, extra_files, modules, examples=examples)
+    return write_package(
+        out_dir,
+        about,
+        entries,
+        signer,
+        extra_files,
+        modules,
+        examples=examples,
+        model_key=model_key,
+    )
 
 
 def step_shapes(model: Model, plan: SessionPlan) -> Shapes:
