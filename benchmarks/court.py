@@ -21,6 +21,7 @@ from aivm.dispute.moves import Move
 from aivm.dispute.state import State
 from aivm.dispute.trace import ProgramTree
 from aivm.errors import Mismatch
+from aivm.litigation.collecting import Collector
 from aivm.litigation.conductor import Conductor, litigation_policy
 from aivm.litigation.seats import Brief
 from aivm.litigation.tables import Pace
@@ -117,10 +118,9 @@ class Court:
                 await task
 
     async def opened(self, signed: SignedReceipt, tree: ProgramTree) -> State:
-        """A game of the challenger's by hand, with an allowance for its bond."""
+        """A game of the challenger's by hand, the bond from what earlier ones have won."""
         header, dispute = (tree.record(0), tree.path(0)), self.chain.dispute
         terms = await dispute.terms()
-        await self.chain.token.approve(self.challenger, dispute.address, terms.bond)
         await dispute.open(self.challenger, signed, *header)
         people, now = (self.provider.address, self.challenger.address), await self._now()
         return opened(terms.rules, signed.receipt, *people, *header, now)
@@ -133,6 +133,13 @@ class Court:
 
     async def _now(self) -> int:
         return (await self.chain.block()).time
+
+    async def paid_out(self) -> dict[str, int]:
+        """Pays the clients and the challenger what the games so far have brought; the gas of it."""
+        before, docket = (await self.chain.block()).number, Docket(self.chain)
+        await docket.poll()
+        await Collector(self.chain, self.challenger, docket).look()
+        return await self.gas_since(before)
 
     async def gas_since(self, block: int) -> dict[str, int]:
         """Of all transactions in the blocks after that one, by hash, in their order."""

@@ -9,7 +9,9 @@ a local anvil that mines every transaction at once. Seconds run from the challen
 the receipt, with a worker that has yet to start, to the end of the game.
 
 Then, a wrong bit in the last value of every kind of instruction that the model has. The figures of
-P9 are the largest of all. Gas is that of every transaction sent, the bond's allowance too.
+P9 are the largest of all. Gas is that of every transaction sent until the game is over: the bond is
+in it, with its allowance where the challenger has won nothing yet that pays for it, and so is the
+verdict, which notes who gets what. Being paid out can wait for many verdicts; it stands by itself.
 """
 
 from __future__ import annotations
@@ -78,23 +80,26 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         publisher = Account.generate()
         package = prepare_package(Path(folder), config.load().cache_dir, publisher, lambda _: None)
-        games, kinds = asyncio.run(measured(package))
-    result = summary(games, kinds)
+        games, kinds, payout = asyncio.run(measured(package))
+    result = summary(games, kinds, payout)
     report("dispute", result, text(games[0], kinds, result))
     return 0
 
 
-async def measured(package: Package) -> tuple[list[Conducted], dict[str, Figures]]:
+async def measured(package: Package) -> tuple[list[Conducted], dict[str, Figures], int]:
+    """The games between conductors, those about every kind, and the gas of paying one out."""
     given = inputs()
     found = Programs(package).find({name: array.shape for name, array in given.items()})
     async with Court.open() as court:
         brief, workers = Brief(package, given), WorkerPool(engine="native", module=CHEAT_MODULE)
         try:
             async with court.playing(Side.PROVIDER, brief, workers):
-                games = [await conducted(court, brief, found, workers) for _ in range(GAMES)]
+                first = await conducted(court, brief, found, workers)
+                payout = sum((await court.paid_out()).values())
+                others = [await conducted(court, brief, found, workers) for _ in range(GAMES - 1)]
         finally:
             await workers.stop()
-        return games, await errors_in_every_kind(court, package, found)
+        return [first, *others], await errors_in_every_kind(court, package, found), payout
 
 
 # --- between conductors --------------------------------------------------------------------------
@@ -208,7 +213,9 @@ async def error_in(
 # --- what came of it -----------------------------------------------------------------------------
 
 
-def summary(games: Sequence[Conducted], kinds: Mapping[str, Figures]) -> dict[str, Any]:
+def summary(
+    games: Sequence[Conducted], kinds: Mapping[str, Figures], payout: int
+) -> dict[str, Any]:
     """The figures, and P9's row."""
     every = [*(game.figures for game in games), *kinds.values()]
     worst = Figures(*(max(column) for column in zip(*map(astuple, every), strict=True)))
@@ -231,6 +238,7 @@ def summary(games: Sequence[Conducted], kinds: Mapping[str, Figures]) -> dict[st
     return {
         "conducted": asdict(games[0].figures),
         "seconds": [game.seconds for game in games],
+        "payout": payout,
         "kinds": {name: asdict(found) for name, found in kinds.items()},
         "targets": {"P9": {"figure": figure, "goal": goal, "met": met}},
     }
@@ -253,6 +261,7 @@ def text(game: Conducted, kinds: Mapping[str, Figures], result: Mapping[str, Any
             "",
             table(columns, [[name, *astuple(found)] for name, found in figures.items()]),
             "",
+            f"paying client and challenger out afterwards: {result['payout']:,} gas",
             f"seconds {' '.join(f'{each:.2f}' for each in result['seconds'])}",
         ]
     )
