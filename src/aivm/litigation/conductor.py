@@ -158,6 +158,7 @@ class Conductor:
         chain, account, key = self._chain, self._account, receipt_hash(signed.receipt)
         await demand_open_to_dispute(chain, signed)
         self._opening.add(key)
+        self._report(f"running job {signed.receipt.job.hex()[:16]} again, to see who is right")
         try:
             program = await self._seats.take(signed.receipt, Brief(package, inputs))
             async with self._purse:  # an allowance is for one bond

@@ -14,8 +14,8 @@ from aivm.errors import BadSignature, ChainRejected, InsufficientFunds, Malforme
 from aivm.litigation.execution import demand_disputable
 from aivm.receipts import SignedReceipt
 
-GAME_GAS = 1_500_000
-"""About what one side's moves of a whole game take, in units of gas."""
+GAME_GAS = 1_000_000
+"""More than one side's moves of a game about a model like MiniLM take, in units of gas."""
 
 MOST_AHEAD_SECONDS = 900
 """How far a receipt may be dated ahead of the chain for its opening to wait."""
