@@ -25,6 +25,8 @@ _COMMANDS = {
     "app": "app",
     "pack": "pack",
     "validate": "validate",
+    "diff": "packages",
+    "card": "packages",
     "push": "push",
     "arweave": "arweave",
     "ipfs": "ipfs",
