@@ -251,7 +251,7 @@ async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: 
 
 @asynccontextmanager
 async def _playing(conductor: Conductor) -> AsyncIterator[None]:
-    """Games are played meanwhile; at the end the move that is being sent is waited for."""
+    """Games are played meanwhile; what is being sent at the end may still be mined."""
     stop = asyncio.Event()
     task = asyncio.create_task(conductor.conduct(stop))
     try:
