@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from aivm import host
 from aivm.chain.account import Account
 from aivm.chain.client import Chain
 from aivm.database import open_database
@@ -23,6 +24,8 @@ from aivm.errors import AivmError, ChainRejected, Denied
 from aivm.receipts import SignedReceipt, parse_receipt
 
 log = logging.getLogger(__name__)
+_FINAL = frozenset({"AlreadyConvicted", "OutsideWindow"})  # another was first, or it is too late
+_EARLY = "NotYetReportable"  # the chain's clock is behind ours
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS charges (
     digest BLOB PRIMARY KEY,
@@ -91,15 +94,19 @@ class Charges:
                 continue
             try:
                 await self._pursue(charge.report)
-            except ChainRejected as refused:  # convicted already, or too late
-                self._end(charge.report, ChargeState.DROPPED, refused.message)
+            except ChainRejected as refused:
+                if refused.error in _FINAL:
+                    self._end(charge.report, ChargeState.DROPPED, refused.message)
+                elif refused.error != _EARLY:
+                    log.warning("a report waits: %s", refused.message)
             except Denied as error:  # no money for gas, say: later perhaps
                 log.warning("a report waits: %s", error.message)
 
     async def _pursue(self, report: Report) -> None:
         misconduct, account = self._chain.misconduct, self._account
         since = await misconduct.announce(account, report)
-        if (await self._chain.block()).time < since:
+        # By the last block or, where blocks are made for transactions only, by our clock.
+        if max((await self._chain.block()).time, host.now()) < since:
             return
         before = await self._chain.token.balance_of(account.address)
         taken = await misconduct.report(account, report)

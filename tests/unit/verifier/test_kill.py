@@ -74,7 +74,13 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("moment", ["taken", "found", "false", "opened"])
+slow = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param("taken", marks=slow), pytest.param("found", marks=slow), "false", "opened"],
+)
 async def test_killed_at_any_moment_it_goes_on_where_it_was(
     scene: Any, tmp_path: Path, moment: str
 ) -> None:

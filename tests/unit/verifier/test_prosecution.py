@@ -95,32 +95,6 @@ async def test_a_false_receipt_is_disputed_convicted_and_paid_for(scene: Any) ->
         assert parts.book.find(entry.receipt).reason == ""
 
 
-async def test_killed_between_the_finding_and_the_opening(scene: Any) -> None:
-    """Nothing but the book is left; the next process opens the dispute."""
-    async with scene.parts() as parts:
-        entry = await found_false(scene, parts)
-    async with scene.parts() as parts, playing(parts):
-        await until(parts, entry, State.DISPUTED)
-
-
-async def test_killed_between_the_opening_and_its_record(
-    scene: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The game is there, the book does not know: it is gone on with, for one bond."""
-    before = await worth(scene, scene.verifier.address)
-    async with scene.parts() as parts, playing(parts):
-        entry = await found_false(scene, parts)
-        monkeypatch.setattr(parts.book, "move", lambda *_, **__: True)
-        await parts.prosecutor.step()
-        monkeypatch.undo()
-        assert parts.book.find(entry.receipt).state is State.FALSE
-    async with scene.parts() as parts, playing(parts):
-        await until(parts, entry, State.DISPUTED)
-        assert await worth(scene, scene.verifier.address) == before - BOND
-        await over(scene)
-        await until(parts, entry, State.CONVICTED)
-
-
 async def test_an_outcome_while_nobody_was_there_is_read_afterwards(scene: Any) -> None:
     async with scene.parts() as parts, playing(parts):
         entry = await found_false(scene, parts)
