@@ -1,4 +1,4 @@
-"""What it costs a player of a dispute to know its own execution (MiniLM, batch 1, length 128).
+"""What it costs a player of a dispute to know its own execution: MiniLM and two image nets.
 
     python benchmarks/tracing.py            prints a table, writes benchmarks/tracing.json
 
@@ -17,6 +17,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import numpy as np
+from convolution import IMAGE, NETS
 from measure import best_seconds, report, table
 from minilm import inputs
 
@@ -32,23 +34,35 @@ from aivm.engines import Executable, open_engine
 from aivm.isa.instructions import MatMul
 
 ENGINES = ("native", "wasm")
-ROUNDS = 20
+ROUNDS = 10
 LEVELS = 6  # of a tree that one round shows
 
 Questions = dict[str, Callable[[], object]]
 
 
 def main() -> int:
-    feed = inputs()
-    model = build_model(fetch_model(config.load().cache_dir))
-    made = compile_model(model, {name: array.shape for name, array in feed.items()})
-    arrays = [feed[name] for name in made.input_names]
-    found = {}
-    for name in ENGINES:
-        with closing(open_engine(name).load(made.program, made.constants)) as executable:
-            found[name] = measured(made, executable, arrays)
-    report("tracing", found, text(found))
+    found: dict[str, dict[str, Any]] = {}
+    for title, (made, arrays) in models().items():
+        found[title] = {}
+        for name in ENGINES:
+            with closing(open_engine(name).load(made.program, made.constants)) as executable:
+                found[title][name] = measured(made, executable, arrays)
+    report("tracing", found, "\n\n".join(text(title, each) for title, each in found.items()))
     return 0
+
+
+def models() -> dict[str, tuple[CompiledModel, list[Array]]]:
+    """Programs with inputs, by title."""
+    feed = inputs()
+    sentences = compile_model(
+        build_model(fetch_model(config.load().cache_dir)),
+        {name: array.shape for name, array in feed.items()},
+    )
+    image = np.random.default_rng(1).standard_normal(IMAGE, np.float32)
+    return {
+        "MiniLM": (sentences, [feed[name] for name in sentences.input_names]),
+        **{title: (compile_model(net(), {}), [image]) for title, net in NETS.items()},
+    }
 
 
 def measured(
@@ -105,8 +119,8 @@ def peak_mib(question: Callable[[], object]) -> float:
     return peak / 2**20
 
 
-def text(found: dict[str, dict[str, Any]]) -> str:
-    columns = ["MiniLM", *(f"{name}, ms" for name in found), *(f"{name}, x" for name in found)]
+def text(title: str, found: dict[str, dict[str, Any]]) -> str:
+    columns = [title, *(f"{name}, ms" for name in found), *(f"{name}, x" for name in found)]
     rows = []
     for what in next(iter(found.values()))["milliseconds"]:
         times = [found[name]["milliseconds"][what] for name in found]
