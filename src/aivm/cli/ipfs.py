@@ -131,7 +131,7 @@ def _with_blocks(
         tempfile.TemporaryDirectory(prefix="aivm-ipfs-") as scratch,
         BlockStore(Path(scratch)) as store,
     ):
-        root = store.add_directory(package, copy=False).cid
+        root = store.add_directory(package, copy=False, chunkings=opened.manifest.chunkings).cid
         result: Any = asyncio.run(run(store, root))
     return opened.model_id.hex(), root, result
 

@@ -63,6 +63,13 @@ _SHAPE = re.compile(r"([^=,]+)=(\d+(?:x\d+)*|scalar)")
 @click.option("--file", "files", multiple=True, help="ROLE=PATH: tokenizer, license, card, other.")
 @click.option("--example", "examples", multiple=True, help="FILE.npz: inputs to show; repeatable.")
 @click.option(
+    "--chunking",
+    type=click.Choice(["unixfs-v1-2025", "tensors-v1"]),
+    default="unixfs-v1-2025",
+    show_default=True,
+    help="tensors-v1: cut weights at tensors, so that versions share the chunks of equal ones.",
+)
+@click.option(
     "--oms",
     type=click.Path(path_type=Path),
     help="EC P-256 key (PEM) for an OpenSSF signature, model.sig, beside your own.",
@@ -149,6 +156,7 @@ def _said(said: PackageDescription, options: dict[str, Any], settings: Config) -
     """The arguments that packing any kind of model takes."""
     from aivm.market.network import open_account
     from aivm.packages import ExtraFile
+    from aivm.packages.files import Chunking
 
     modules, data = modules_of(options)
     extra = [
@@ -166,6 +174,7 @@ def _said(said: PackageDescription, options: dict[str, Any], settings: Config) -
         "examples": [read_inputs([str(path)]) for path in said.examples],
         "claims": said.claimed(),
         "meanings": said.meanings,
+        "chunking": Chunking(options["chunking"]),
         "model_key": None if options["oms"] is None else _existing(options["oms"]).read_bytes(),
     }
 

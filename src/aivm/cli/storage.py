@@ -16,6 +16,7 @@ from aivm.cli.output import Output
 from aivm.cli.provider import on_stop
 from aivm.commitments.cid import Cid
 from aivm.errors import NotFound
+from aivm.packages.package import chunkings_of
 from aivm.storage.blocks import BlockStore
 from aivm.storage.pins import GRACE_SECONDS, Pins
 
@@ -51,7 +52,10 @@ def add(output: Output, path: Path, name: str, copy: bool, folder: Path | None) 
     Without a copy the files must keep place and content, or their blocks are gone.
     """
     with _opened(folder) as (store, pins), output.working("storing"):
-        entry = (store.add_directory if path.is_dir() else store.add_file)(path, copy=copy)
+        if path.is_dir():
+            entry = store.add_directory(path, copy=copy, chunkings=chunkings_of(path))
+        else:
+            entry = store.add_file(path, copy=copy)
         pins.add(entry.cid, name or path.resolve().name)
     output.data(f"ipfs://{entry.cid}", {"ok": True, "root": str(entry.cid)}, brief=str(entry.cid))
 

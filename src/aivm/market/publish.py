@@ -15,6 +15,7 @@ from aivm.commitments.cid import Cid
 from aivm.errors import NotAllowed
 from aivm.market.models import URI_SCHEME, programs_root
 from aivm.packages import Package
+from aivm.packages.files import NO_CHUNKINGS, Chunkings
 from aivm.storage.blocks import BlockStore
 from aivm.storage.fetch import Progress
 from aivm.storage.push import push
@@ -49,7 +50,14 @@ async def publish(
             f"the package is signed by {package.manifest.publisher}, not by {account.address}",
             hint="Publish with the account that packed it.",
         )
-    root = await upload(session, storage_url, package.directory, token=token, progress=progress)
+    root = await upload(
+        session,
+        storage_url,
+        package.directory,
+        token=token,
+        progress=progress,
+        chunkings=package.manifest.chunkings,
+    )
     receipt = await chain.registry.register(
         account,
         package.manifest.name,
@@ -69,13 +77,16 @@ async def upload(
     *,
     token: str,
     progress: Progress | None = None,
+    chunkings: Chunkings = NO_CHUNKINGS,
 ) -> Cid:
     """Store a folder's blocks at a gateway; returns the folder's CID."""
     with (
         tempfile.TemporaryDirectory(prefix="aivm-push-") as scratch,
         BlockStore(Path(scratch)) as store,
     ):
-        entry = await asyncio.to_thread(store.add_directory, directory, copy=False)
+        entry = await asyncio.to_thread(
+            store.add_directory, directory, copy=False, chunkings=chunkings
+        )
         await push(
             session,
             storage_url,

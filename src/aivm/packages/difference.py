@@ -158,7 +158,10 @@ def _constants(package: Package) -> dict[Any, int]:
 
 
 def _chunks(package: Package) -> dict[Any, int]:
-    dags = (files.file_dag(package.file(file.path)) for file in package.manifest.files)
+    dags = (
+        files.file_dag(package.file(file.path), chunking=file.chunking)
+        for file in package.manifest.files
+    )
     return {leaf.cid: leaf.size for dag in dags for leaf in dag.leaves}
 
 

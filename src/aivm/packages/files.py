@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from types import MappingProxyType
 
 from aivm.commitments import unixfs
 from aivm.commitments.cid import Cid, Codec
 from aivm.commitments.unixfs import CHUNK_BYTES, Blocks, Entry
 from aivm.errors import BadInput, MalformedBlock, NotFound, TamperedContent
+from aivm.packages.safetensors import SafeTensors
 
 _THREADS = min(8, os.cpu_count() or 1)
 _CHUNKS_PER_TASK = 8
@@ -23,10 +26,21 @@ MAX_DEPTH = 16
 
 
 class Chunking(StrEnum):
-    """Where a file is cut into chunks."""
+    """Where a file is cut into chunks.
+
+    `UNIXFS`: every 1 MiB, as `ipfs add` does. `TENSORS`, for safetensors files: also where the
+    tensors' data begins, and before and after every tensor of 64 KiB and more, so that a tensor
+    that stays the same keeps its chunks when others, or the header, change their size.
+    """
 
     UNIXFS = "unixfs-v1-2025"
     TENSORS = "tensors-v1"
+
+
+Chunkings = Mapping[str, Chunking]
+"""How files are cut, by their path in a folder; what is not there is cut as `UNIXFS`."""
+NO_CHUNKINGS: Chunkings = MappingProxyType({})
+MIN_ALIGNED_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +52,18 @@ class FileDag:
     nodes: Blocks
 
 
-def file_dag(path: Path, *, threads: int = _THREADS) -> FileDag:
-    """The blocks of a regular file, without keeping its content. Raises NotFound, BadInput.
+def file_dag(
+    path: Path, *, threads: int = _THREADS, chunking: Chunking = Chunking.UNIXFS
+) -> FileDag:
+    """The blocks of a regular file, without keeping its content. Raises NotFound, BadInput, and
+    MalformedPackage for a file that has no tensors to be cut at.
 
     TamperedContent says that the file became shorter while it was read.
     """
+    cuts = _tensor_cuts(path) if chunking is Chunking.TENSORS else []
     with _open_regular(path) as descriptor:
         size = os.fstat(descriptor).st_size
-        starts = range(0, size, CHUNK_BYTES * _CHUNKS_PER_TASK)
-        ends = [min(start + CHUNK_BYTES * _CHUNKS_PER_TASK, size) for start in starts]
+        starts, ends = _pieces(sorted({0, size, *cuts}))
 
         def hashed(start: int, end: int) -> list[Entry]:
             return _leaves(descriptor, start, end)
@@ -73,9 +90,9 @@ def cid_of_bytes(data: bytes) -> Cid:
     return unixfs.build_file(leaves)[0].cid
 
 
-def cid_of_directory(path: Path) -> Cid:
+def cid_of_directory(path: Path, chunkings: Chunkings = NO_CHUNKINGS) -> Cid:
     """The CID of a directory and all beneath it."""
-    return _directory(path, 0).cid
+    return _directory(path, 0, "", chunkings).cid
 
 
 def children(path: Path) -> list[Path]:
@@ -90,13 +107,43 @@ def children(path: Path) -> list[Path]:
     return found
 
 
-def _directory(path: Path, depth: int) -> Entry:
+def chunking_of(path: str, chunkings: Chunkings) -> Chunking:
+    """How the file at this path in a folder is cut."""
+    return chunkings.get(path, Chunking.UNIXFS)
+
+
+def _tensor_cuts(path: Path) -> list[int]:
+    tensors = SafeTensors(path)
+    cuts = [tensors.data_start]
+    for name, type_ in tensors.types.items():
+        if type_.size_bytes >= MIN_ALIGNED_BYTES:
+            start = tensors.offset_of(name)
+            cuts += [start, start + type_.size_bytes]
+    return cuts
+
+
+def _pieces(cuts: list[int]) -> tuple[list[int], list[int]]:
+    """What is between the cuts, in pieces of some chunks each, as starts and ends."""
+    step = CHUNK_BYTES * _CHUNKS_PER_TASK
+    starts, ends = [], []
+    for start, end in pairwise(cuts):
+        for at in range(start, end, step):
+            starts.append(at)
+            ends.append(min(at + step, end))
+    return starts, ends
+
+
+def _directory(path: Path, depth: int, place: str, chunkings: Chunkings) -> Entry:
     if depth > MAX_DEPTH:
         raise MalformedBlock(f"{path} is nested more than {MAX_DEPTH} deep")
-    entries = {
-        child.name: _directory(child, depth + 1) if child.is_dir() else file_dag(child).entry
-        for child in children(path)
-    }
+    entries = {}
+    for child in children(path):
+        inside = f"{place}{child.name}"
+        if child.is_dir():
+            entries[child.name] = _directory(child, depth + 1, f"{inside}/", chunkings)
+        else:
+            cut = chunking_of(inside, chunkings)
+            entries[child.name] = file_dag(child, chunking=cut).entry
     return unixfs.build_directory(entries)[0]
 
 

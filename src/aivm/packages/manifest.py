@@ -36,6 +36,7 @@ from aivm.packages.entries import (
     interface_from_document,
     interface_to_document,
 )
+from aivm.packages.files import Chunking, Chunkings
 from aivm.packages.modules import ModuleEntry, module_from_document
 from aivm.packages.references import check_references
 from aivm.packages.session import SessionEntry, session_from_document, session_to_document
@@ -87,6 +88,11 @@ class Manifest:
     def paths(self, role: Role) -> list[str]:
         """The files of a role, in order."""
         return [file.path for file in self.files if file.role is role]
+
+    @property
+    def chunkings(self) -> Chunkings:
+        """How the package's files are cut, for those that are not cut as `ipfs add` does."""
+        return {f.path: f.chunking for f in self.files if f.chunking is not Chunking.UNIXFS}
 
     def entry(self, name: str) -> ProgramEntry:
         """The program of that name. Raises NotFound."""

@@ -23,6 +23,7 @@ from aivm.isa.instructions import TensorType
 from aivm.packages.claims import NO_CLAIMS, Claims
 from aivm.packages.compiling import compiler_version
 from aivm.packages.entries import Dimension, Interface
+from aivm.packages.files import Chunking
 from aivm.packages.writer import Description, ExtraFile, ModuleSource, PackageInfo, write_package
 from aivm.receipts import Signer
 
@@ -53,6 +54,7 @@ def pack_model(
     claims: Claims = NO_CLAIMS,
     meanings: Mapping[str, str] = MappingProxyType({}),
     model_key: bytes | None = None,
+    chunking: Chunking = Chunking.UNIXFS,
 ) -> PackageInfo:
     """Compiles `model` for each set of input shapes and writes the package.
 
@@ -80,6 +82,7 @@ def pack_model(
         supersedes=supersedes,
         compiler=compiler_version(),
         claims=claims,
+        chunking=chunking,
     )
     return write_package(
         out_dir,

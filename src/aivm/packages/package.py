@@ -39,6 +39,7 @@ from aivm.packages import files
 from aivm.packages.contents import check_content
 from aivm.packages.entries import FileEntry, Port, ProgramEntry
 from aivm.packages.envelope import MAX_ENVELOPE_BYTES, verify_envelope
+from aivm.packages.files import Chunkings
 from aivm.packages.manifest import MAX_MANIFEST_BYTES, Manifest, model_id, parse_manifest
 from aivm.packages.modules import LoadedApp, LoadedModule, ModuleEntry, load_code
 from aivm.packages.paths import MANIFEST, MODEL_SIGNATURE, SIGNATURE
@@ -185,6 +186,14 @@ def open_package(
     return Package(directory, manifest, model, programs, constants)
 
 
+def chunkings_of(directory: Path) -> Chunkings:
+    """How the files of a folder are cut: as its manifest says, where it is a package."""
+    try:
+        return parse_manifest(read_small(directory, MANIFEST, MAX_MANIFEST_BYTES)).chunkings
+    except (NotFound, BadInput):
+        return files.NO_CHUNKINGS
+
+
 def read_small(directory: Path, name: str, limit: int) -> bytes:
     """A file that nothing vouches for yet. Raises NotFound, MalformedPackage, TooLarge."""
     path = directory / name
@@ -236,7 +245,7 @@ def _check_file(directory: Path, entry: FileEntry) -> None:
     with path.open("rb") as file:
         if file_digest(file, "sha256").digest() != entry.sha256:
             raise TamperedContent(f"{entry.path} does not hash to the manifest's SHA-256")
-    if files.file_dag(path, threads=1).entry.cid != entry.cid:
+    if files.file_dag(path, threads=1, chunking=entry.chunking).entry.cid != entry.cid:
         raise TamperedContent(f"{entry.path} does not hash to the manifest's CID {entry.cid}")
     check_content(path, entry)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aivm.commitments.cid import Cid
 from aivm.errors import MalformedPackage
 from aivm.packages.entries import Interface, Port, Role
+from aivm.packages.files import Chunking
 from aivm.packages.modules import check_modules
 from aivm.packages.paths import check_paths, check_unique
 from aivm.packages.session import check_session
@@ -39,7 +40,7 @@ def check_references(manifest: Manifest) -> None:
     if manifest.session is not None:
         check_session(manifest.session, manifest.entries)
     _check_interfaces(manifest)
-    _check_used(manifest)
+    _check_files(manifest)
     _check_examples(manifest, roles)
     _check_claims(manifest, roles)
     try:
@@ -72,7 +73,7 @@ def _fits(port: Port, described: Interface) -> bool:
     return fixed and len(port.shape) == len(described.shape)
 
 
-def _check_used(manifest: Manifest) -> None:
+def _check_files(manifest: Manifest) -> None:
     """A file that programs or modules come from is there for one of them."""
     used = {entry.path for entry in manifest.entries}
     used |= {module.path for module in manifest.modules}
@@ -80,6 +81,8 @@ def _check_used(manifest: Manifest) -> None:
     for file in manifest.files:
         if file.role in (Role.PROGRAM, Role.MODULE, Role.EXAMPLE) and file.path not in used:
             raise MalformedPackage(f"file {file.path!a} of role {file.role} is used by nothing")
+        if file.chunking is Chunking.TENSORS and file.role is not Role.WEIGHTS:
+            raise MalformedPackage(f"file {file.path!a}: only weights are cut at their tensors")
     if len(manifest.paths(Role.SOURCE)) > 1:
         raise MalformedPackage("there is more than one file of role source")
 

@@ -69,6 +69,11 @@ class SafeTensors(Mapping[str, Array]):
         if hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
+    @property
+    def data_start(self) -> int:
+        """Where in the file the tensors' bytes begin, after the header."""
+        return self._start
+
     def offset_of(self, name: str) -> int:
         """Where in the file a tensor's first byte is."""
         return self._start + self._offsets[name]

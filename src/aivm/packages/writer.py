@@ -26,6 +26,7 @@ from aivm.packages.claims import NO_CLAIMS, Claims
 from aivm.packages.entries import ConstantEntry, FileEntry, Interface, Port, ProgramEntry, Role
 from aivm.packages.envelope import sign_manifest
 from aivm.packages.examples import write_examples
+from aivm.packages.files import Chunking
 from aivm.packages.folder import whole_folder
 from aivm.packages.manifest import Manifest, manifest_cid, model_id
 from aivm.packages.model_signature import sign_model
@@ -41,7 +42,9 @@ from aivm.receipts import Signer, StageRole
 
 @dataclass(frozen=True)
 class Description:
-    """What the publisher says about a model; `created` is Unix time in seconds."""
+    """What the publisher says about a model, and decides: `created` is Unix time in seconds,
+    `chunking` says where the weights are cut.
+    """
 
     name: str
     version: str
@@ -55,6 +58,7 @@ class Description:
     supersedes: bytes | None = None
     compiler: str | None = None
     claims: Claims = NO_CLAIMS
+    chunking: Chunking = Chunking.UNIXFS
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def write_package(
 
 def describe_package(directory: Path, manifest: Manifest, model: bytes) -> PackageInfo:
     """The names by which a package that was written or opened is known."""
-    whole = files.cid_of_directory(directory)
+    whole = files.cid_of_directory(directory, manifest.chunkings)
     return PackageInfo(directory, manifest, model, manifest_cid(model), whole)
 
 
@@ -188,7 +192,9 @@ def _write_files(
         outputs=description.outputs,
         entries=entries,
         constants=constants,
-        files=tuple(_file_entry(root, path, roles[path]) for path in sorted(roles)),
+        files=tuple(
+            _file_entry(root, path, roles[path], description.chunking) for path in sorted(roles)
+        ),
         session=description.session,
         supersedes=description.supersedes,
         modules=listed,
@@ -275,8 +281,9 @@ def _places(weights: Path, names: Sequence[str]) -> list[tuple[str, int]]:
     return [(weights.name, written.offset_of(name)) for name in names]
 
 
-def _file_entry(root: Path, path: str, role: Role) -> FileEntry:
+def _file_entry(root: Path, path: str, role: Role, of_weights: Chunking) -> FileEntry:
     with (root / path).open("rb") as file:
         digest = file_digest(file, "sha256").digest()
-    entry = files.file_dag(root / path).entry
-    return FileEntry(path, entry.size, digest, entry.cid, role)
+    chunking = of_weights if role is Role.WEIGHTS else Chunking.UNIXFS
+    entry = files.file_dag(root / path, chunking=chunking).entry
+    return FileEntry(path, entry.size, digest, entry.cid, role, chunking)

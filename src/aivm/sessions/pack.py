@@ -26,6 +26,7 @@ from aivm.packages import (
     write_package,
 )
 from aivm.packages.claims import NO_CLAIMS, Claims
+from aivm.packages.files import Chunking
 from aivm.packages.pack import Shapes, interfaces_of
 from aivm.receipts import Signer
 from aivm.sessions.ports import Ports, find_ports
@@ -73,6 +74,7 @@ def pack_session(
     claims: Claims = NO_CLAIMS,
     meanings: Mapping[str, str] = MappingProxyType({}),
     model_key: bytes | None = None,
+    chunking: Chunking = Chunking.UNIXFS,
 ) -> PackageInfo:
     """Compiles step, blocks and sampler, and writes the package; the rest as in `pack_model`.
 
@@ -98,6 +100,7 @@ def pack_session(
         supersedes=supersedes,
         compiler=compiler_version(),
         claims=claims,
+        chunking=chunking,
     )
     return write_package(
         out_dir,

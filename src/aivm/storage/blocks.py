@@ -24,6 +24,7 @@ from aivm.commitments.cid import Cid, Codec
 from aivm.commitments.unixfs import MAX_BLOCK_BYTES, Entry
 from aivm.errors import MalformedAddress, NotFound, TamperedContent, TooLarge
 from aivm.packages import files
+from aivm.packages.files import NO_CHUNKINGS, Chunking, Chunkings
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reference (
@@ -152,25 +153,35 @@ class BlockStore:
             leaves.append(unixfs.leaf(cid, len(chunk)))
         return self._put_nodes(*unixfs.build_file(leaves)).cid
 
-    def add_file(self, path: Path, *, copy: bool = True) -> Entry:
+    def add_file(
+        self, path: Path, *, copy: bool = True, chunking: Chunking = Chunking.UNIXFS
+    ) -> Entry:
         """Stores a file. Without `copy` its chunks stay where they are and are only referred to:
         the file must then keep its place and content, or its blocks are gone.
         """
-        dag = files.file_dag(path)
+        dag = files.file_dag(path, chunking=chunking)
         if copy:
             self._copy_leaves(path, dag.leaves)
         else:
             self._refer(path.resolve(), dag.leaves)
         return self._put_nodes(dag.entry, dag.nodes)
 
-    def add_directory(self, path: Path, *, copy: bool = True) -> Entry:
+    def add_directory(
+        self, path: Path, *, copy: bool = True, chunkings: Chunkings = NO_CHUNKINGS
+    ) -> Entry:
         """Stores a directory and all beneath it; links and special files are refused."""
-        entries = {
-            child.name: self.add_directory(child, copy=copy)
-            if child.is_dir()
-            else self.add_file(child, copy=copy)
-            for child in files.children(path)
-        }
+        return self._add_directory(path, "", copy, chunkings)
+
+    def _add_directory(self, path: Path, place: str, copy: bool, chunkings: Chunkings) -> Entry:
+        entries = {}
+        for child in files.children(path):
+            inside = f"{place}{child.name}"
+            if child.is_dir():
+                added = self._add_directory(child, f"{inside}/", copy, chunkings)
+            else:
+                cut = files.chunking_of(inside, chunkings)
+                added = self.add_file(child, copy=copy, chunking=cut)
+            entries[child.name] = added
         entry, block = unixfs.build_directory(entries)
         self.put(entry.cid, block)
         return entry

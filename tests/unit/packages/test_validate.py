@@ -405,6 +405,8 @@ LIES: list[tuple[str, type[AivmError], Callable[[Document], None]]] = [
     ("files", MalformedPackage, lie("files.0.role", "weights")),
     ("manifest", MalformedPackage, lie("files.5.role", "other")),
     ("manifest", MalformedPackage, lie("files.3.chunking", "rabin")),
+    ("manifest", MalformedPackage, lie("files.3.chunking", "tensors-v1")),
+    ("files", TamperedContent, lie("files.10.chunking", "tensors-v1")),
     ("programs", TamperedContent, lie("entries.0.program", ROOT)),
     ("programs", TamperedContent, swap("entries", "program")),
     ("programs", TamperedContent, swap("entries", "path")),

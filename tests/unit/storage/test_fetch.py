@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 
+import numpy as np
 import pytest
 from aiohttp import web
 
@@ -18,7 +19,9 @@ from aivm.errors import (
     TamperedContent,
     TooLarge,
 )
-from aivm.packages.files import cid_of_directory, cid_of_file
+from aivm.numerics.dtypes import DType
+from aivm.packages.files import Chunking, cid_of_directory, cid_of_file
+from aivm.packages.safetensors import write_safetensors
 from aivm.storage import BlockStore, create_app, fetch, fetch_block
 from aivm.storage.peers import PeerPool
 
@@ -293,3 +296,19 @@ async def test_bombs_are_refused(gateway, session, store, tmp_path) -> None:
     store.put(entry.cid, block)
     with pytest.raises(MalformedBlock, match="nested"):
         await fetch(session, [gateway], entry.cid, tmp_path / "out", max_bytes=LIMIT)
+
+
+async def test_weights_that_are_cut_at_tensors_arrive_whole(
+    gateway, session, store, tmp_path
+) -> None:
+    """Any peer's chunks are taken; the folder's CID says where the file was cut."""
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    tensor = np.arange(3_000_000, dtype=np.uint32).view(np.uint8)[:5_000_000]
+    write_safetensors(folder / "w", {"a": (DType.U8, tensor), "b": (DType.U8, tensor[:70_000])})
+    cut = {"w": Chunking.TENSORS}
+    root = store.add_directory(folder, copy=False, chunkings=cut).cid
+    assert root == cid_of_directory(folder, cut) != cid_of_directory(folder)
+    await fetch(session, [gateway], root, tmp_path / "out", max_bytes=LIMIT)
+    assert (tmp_path / "out" / "w").read_bytes() == (folder / "w").read_bytes()
+    assert store.add_directory(tmp_path / "out", chunkings=cut).cid == root
