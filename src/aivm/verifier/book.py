@@ -172,13 +172,20 @@ class Book:
         return None if row is None else _entry(row)
 
     def passed_over(self, now: int, draw: int) -> Entry | None:
-        """Some receipt that was not drawn and still could be: `draw` chooses, counted round."""
+        """Some receipt that was not drawn and still could be: `draw` chooses its provider, then
+        it, so that nobody hides behind the number of another's."""
         where = "WHERE state = ? AND bytes >= 0 AND deadline > ?"
-        row = self._one(f"SELECT COUNT(*) FROM entries {where}", State.PASSED, now)
-        if row[0] == 0:
+        counts = self._db.execute(
+            f"SELECT provider, COUNT(*) FROM entries {where} GROUP BY provider ORDER BY provider",
+            (State.PASSED, now),
+        ).fetchall()
+        if not counts:
             return None
+        draw, chosen = divmod(draw, len(counts))
+        provider, count = counts[chosen]
         found = self._all(
-            f"{where} ORDER BY receipt LIMIT 1 OFFSET ?", State.PASSED, now, draw % row[0]
+            f"{where} AND provider = ? ORDER BY receipt LIMIT 1 OFFSET ?",
+            *(State.PASSED, now, provider, draw % count),
         )
         return found[0]
 

@@ -64,16 +64,18 @@ class Examiner:
 
     async def watch(self) -> None:
         """Examine for ever; a defect in one examination does not end the others."""
-        tidied = 0
+        tidied, said = 0, ""
         while True:
             try:
                 busy = await self.step()
+                said = ""
                 if self._clock.now() - tidied > TIDY_SECONDS:
                     tidied = self._clock.now()
                     self._book.tidy(tidied)
             except AivmError as error:
-                log.warning("examination waits: %s", error.message)
-                busy = False
+                if error.message != said:  # once for each outage
+                    log.warning("examination waits: %s", error.message)
+                busy, said = False, error.message
             except Exception:
                 log.exception("an examination failed")
                 busy = False
@@ -88,7 +90,7 @@ class Examiner:
         if entry is None:
             idle = left > RESERVE * self._budget.gas_per_hour
             return idle and await self._intake.draw_again() and self._book.next_due(now) is not None
-        if entry.gas > left:
+        if left <= 0:
             return False
         await self.examine(entry)
         return True

@@ -7,7 +7,6 @@ not read any more until the minute is over.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,7 +59,6 @@ class Gate:
             self._reading[source] -= 1
             if not self._reading[source]:
                 del self._reading[source]
-            await asyncio.sleep(0)  # whoever waits for the loop goes first
 
     def refuse(self, source: str) -> None:
         """Count a submission that was refused for good."""

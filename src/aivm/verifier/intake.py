@@ -48,12 +48,21 @@ Fetch = Callable[[Cid], Awaitable[Sequence[Tensor]]]
 
 @dataclass(frozen=True)
 class Budget:
-    """What the verifier may spend: gas units an hour."""
+    """What the verifier may spend: gas units an hour, an eighth of them on one run.
+
+    A run is begun while anything is left, so that a costly one neither waits for ever nor keeps
+    cheaper ones waiting until all of it is there.
+    """
 
     gas_per_hour: int = 10**13
 
+    @property
+    def gas_per_run(self) -> int:
+        """The most that one run may take."""
+        return self.gas_per_hour // 8
+
     def left(self, book: Book, now: int) -> int:
-        """Gas units that may still be spent now; below zero never much."""
+        """Gas units that may still be spent now; below zero by less than a run's."""
         return self.gas_per_hour - book.spent(now - HOUR)
 
 
@@ -101,8 +110,9 @@ class Intake:
         if self._charges.add([signed]):
             raise VerificationError("the receipt's job id is not that of its parts: to be reported")
         tensors, program = await self._check_inputs(submission)
-        if program.gas > self._budget.gas_per_hour:
-            raise NotAllowed(f"a run takes {program.gas} gas units, more than an hour's budget")
+        most = self._budget.gas_per_run
+        if program.gas > most:
+            raise NotAllowed(f"a run takes {program.gas} gas units, this verifier spends {most}")
         wanted = Wanted(signed.receipt.model, signed.receipt.program, program.gas)
         price = await self._providers.price(standing.info, wanted, program.gas)
         entry = Entry(

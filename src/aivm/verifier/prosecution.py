@@ -104,11 +104,15 @@ class Prosecutor:
 
     async def watch(self) -> None:
         """Prosecute for ever; a chain that is away delays and loses nothing within the window."""
+        said = ""
         while True:
             try:
                 await self.step()
+                said = ""
             except AivmError as error:
-                log.warning("prosecution waits: %s", error.message)
+                if error.message != said:  # once for each outage
+                    log.warning("prosecution waits: %s", error.message)
+                said = error.message
             except Exception:  # a defect about one receipt must not end all
                 log.exception("prosecution failed")
             await asyncio.sleep(STEP_SECONDS)

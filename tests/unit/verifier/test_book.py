@@ -186,6 +186,9 @@ def test_passed_over_receipts_are_chosen_by_the_draw(book: Book) -> None:
         book.add(entry(number, state=State.PASSED), tensors())
     chosen = {book.passed_over(NOW, draw).receipt for draw in range(6)}  # type: ignore[union-attr]
     assert len(chosen) == 3
+    book.add(entry(9, owner=1, state=State.PASSED), tensors())
+    alone = [book.passed_over(NOW, draw).provider for draw in range(100)]  # type: ignore[union-attr]
+    assert alone.count(provider(1)) == 50
     assert book.passed_over(NOW + HOUR, 0) is None
 
 

@@ -102,10 +102,13 @@ async def test_a_receipt_that_ends_its_workers_is_given_up_after_some_attempts(
 
 async def test_the_hours_budget_is_kept_and_the_rest_waits(scene: Any) -> None:
     async with scene.parts() as parts:
-        gas = (await taken(scene, parts, 1)).gas
+        first = await taken(scene, parts, 1)
         await taken(scene, parts, 2)
-    async with scene.parts(budget=Budget(gas_per_hour=gas * 3 // 2)) as parts:
-        assert await parts.examiner.step() is True
+    budget = Budget(gas_per_hour=8 * first.gas)
+    async with scene.parts(budget=budget) as parts:
+        now = (await scene.chain.block()).time
+        parts.book.begin(replace(first, receipt=b"", gas=budget.gas_per_hour - 1), now)
+        assert await parts.examiner.step() is True  # there was something left
         assert await parts.examiner.step() is False
         assert parts.book.counts() == {"holds": 1, "due": 1}
 

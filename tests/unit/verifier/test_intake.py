@@ -11,9 +11,17 @@ from tests.unit.verifier.conftest import NEVER
 
 from aivm.chain.account import Account
 from aivm.dispute.state import receipt_hash
-from aivm.errors import AivmError, BadSignature, NotAllowed, NotFound, VerificationError
+from aivm.errors import (
+    AivmError,
+    BadSignature,
+    NotAllowed,
+    NotFound,
+    Overloaded,
+    VerificationError,
+)
 from aivm.receipts import Domain, Tier, sign_receipt
 from aivm.verifier.intake import Budget
+from aivm.verifier.room import Limits
 from aivm.verifier.states import State
 
 
@@ -91,7 +99,7 @@ async def test_receipts_that_nothing_stands_behind_are_refused(scene: Any) -> No
     unknown = await scene.receipt(1, model=b"\x09" * 32)
     await refused(
         scene,
-        (NotAllowed, "more than an hour's budget", pair),
+        (NotAllowed, "this verifier spends 0", pair),
         (NotFound, "odel", unknown),
         budget=Budget(gas_per_hour=1),
     )
@@ -138,3 +146,27 @@ async def test_what_was_passed_over_is_drawn_again(scene: Any) -> None:
         assert await parts.intake.draw_again() is True
         assert parts.book.counts() == {"due": 1}
         assert await parts.intake.draw_again() is False
+
+
+async def test_a_flood_starves_nobody(scene: Any) -> None:
+    """The queue is full of one sender's receipts: another's is taken, and is examined soon."""
+    async with scene.parts(limits=Limits(waiting=4)) as parts:
+        outcomes = []
+        for number in range(6):
+            flood = scene.submission(await scene.receipt(number), source="flood")
+            try:
+                outcomes.append((await parts.intake.take(flood))[0].state)
+            except Overloaded:
+                outcomes.append(None)
+        assert outcomes == [State.DUE] * 4 + [None, None]
+        honest = scene.submission(await scene.receipt(7), source="honest")
+        entry, is_new = await parts.intake.take(honest)
+        assert (is_new, entry.state) == (True, State.DUE)
+        assert parts.book.count(State.DUE) == 4
+        for _ in range(2):
+            await parts.examiner.step()
+        assert parts.book.find(entry.receipt).state is State.HOLDS
+        again, is_new = await parts.intake.take(
+            scene.submission(await scene.receipt(5), source="flood")
+        )
+        assert (is_new, again.state) == (True, State.DUE)  # there is room again
