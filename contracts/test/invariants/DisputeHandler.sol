@@ -8,11 +8,11 @@ import {Staking} from "../../src/Staking.sol";
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {Narrowing} from "../../src/libraries/Narrowing.sol";
 import {PackedGame} from "../../src/libraries/PackedGame.sol";
-import {OpenedRecord, PackedState} from "../../src/types/Game.sol";
+import {PackedState} from "../../src/types/Game.sol";
 import {Unbonding} from "../../src/types/Provider.sol";
 import {Receipt} from "../../src/types/Receipt.sol";
 import {Standing, Summons} from "../../src/types/Summons.sol";
-import {leafOf, nodeOf} from "../support/Hashes.sol";
+import {OUTPUT_ROOT, headerOnly, headerOnlyOutputs, headerOnlyProgram} from "../support/HeaderOnly.sol";
 import {Test} from "../support/Test.sol";
 import {Vm, vm} from "../support/Vm.sol";
 import {sign as signWith} from "../support/Voucher.sol";
@@ -40,8 +40,6 @@ contract DisputeHandler is Test {
     }
 
     uint256 private constant MOST = 40; // receipts, and games
-    bytes32 private constant OTHERS = keccak256("the program's other records");
-    bytes32 private constant OUTPUT = keccak256("an output's root");
 
     AIVMToken private immutable token;
     Staking private immutable staking;
@@ -162,8 +160,8 @@ contract DisputeHandler is Test {
         Signed storage made = receipts.push();
         Receipt memory receipt;
         receipt.model = MODEL;
-        receipt.program = _program();
-        receipt.outputs = leafOf(abi.encode(OUTPUT));
+        receipt.program = headerOnlyProgram();
+        receipt.outputs = headerOnlyOutputs();
         receipt.sequence = uint64(receipts.length);
         (receipt.client, receipt.provider) = (address(0xc0), provider);
         (receipt.tier, receipt.numerics, receipt.time) = (1, 1, time());
@@ -230,10 +228,9 @@ contract DisputeHandler is Test {
         bytes32 hash = keccak256(abi.encode(signed.receipt));
         bool allowed = staking.hasRole(staking.SLASHER_ROLE(), address(game)) && !game.convicted(hash)
             && time() <= signed.receipt.time + game.WINDOW() && !_isPlayed(about, challenger);
-        OpenedRecord memory header = OpenedRecord(_header(), _path());
         vm.recordLogs();
         vm.prank(challenger);
-        try game.open(signed.receipt, signed.signature, header) {
+        try game.open(signed.receipt, signed.signature, headerOnly()) {
             assertTrue(allowed, "opened");
             Played storage played = games.push();
             played.about = about;
@@ -250,7 +247,7 @@ contract DisputeHandler is Test {
         Played storage played = games[which % games.length];
         Receipt memory receipt = receipts[played.about].receipt;
         bytes32[] memory outputs = new bytes32[](1);
-        outputs[0] = OUTPUT;
+        outputs[0] = OUTPUT_ROOT;
         vm.recordLogs();
         vm.prank(owner ? receipt.provider : played.state.defender);
         try game.commit(played.state, outputs, new bytes32[](2)) {
@@ -433,22 +430,6 @@ contract DisputeHandler is Test {
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] == IDisputeGame.Moved.selector) state = abi.decode(logs[i].data, (PackedState));
         }
-    }
-
-    function _header() private pure returns (bytes memory) {
-        bytes memory fields = abi.encodePacked(
-            bytes8(0), "AIVMPROG", uint32(1), uint32(1), uint64(0), uint32(1), uint32(0), uint32(1), uint32(1)
-        );
-        return bytes.concat(fields, new bytes(256 - fields.length));
-    }
-
-    function _path() private pure returns (bytes32[] memory path) {
-        path = new bytes32[](2);
-        (path[0], path[1]) = (OTHERS, OTHERS);
-    }
-
-    function _program() private pure returns (bytes32) {
-        return nodeOf(nodeOf(leafOf(_header()), OTHERS), OTHERS);
     }
 
     function _jobOf(Receipt memory r) private pure returns (bytes32) {
