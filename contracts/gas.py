@@ -4,7 +4,8 @@
     python contracts/gas.py --check     # exit 1 if a figure differs by more than 1 %
 
 The ceilings that AIVM promises (one redemption, one of ten in a batch, one float operation) are
-asserted in the tests that measure, test/*Gas.t.sol.
+asserted in the tests that measure, test/*Gas.t.sol. What disputes take is measured in whole games
+(game_gas.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import game_gas
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "snapshots" / "gas.json"
@@ -44,7 +47,7 @@ def measure() -> dict[str, int]:
     )
     if done.returncode != 0:
         sys.exit(done.stdout.decode() + "gas.py: the measuring tests failed")
-    found = json.loads(MEASURED.read_text(encoding="utf-8"))
+    found = json.loads(MEASURED.read_text(encoding="utf-8")) | game_gas.measure()
     return {name: int(gas) for name, gas in sorted(found.items())}
 
 

@@ -1,4 +1,4 @@
-"""Write the generated pages: operators, errors, settings, and the functions of the standard.
+"""Write the generated pages: operators, errors, settings, gas, and the standard's functions.
 
 python docs/generate.py            write them
 python docs/generate.py --check    fail if one is stale
@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 import functions_page
+import gas_page
 
 from aivm.compiler import supported_operators
 from aivm.config import SETTINGS
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
         "reference/operators.md": operators(),
         "reference/errors.md": errors(),
         "reference/settings.md": settings(),
+        "reference/gas.md": NOTE + gas_page.page(),
         "specification/functions.md": NOTE + functions_page.page(),
     }.items():
         path = FOLDER / name

@@ -40,6 +40,7 @@ contract DisputeGame is IDisputeGame {
     using PackedGame for PackedState;
     using SafeERC20 for IAIVMToken;
 
+    address private immutable judge;
     uint8 private constant OPTIMISTIC = 1;
     uint8 private constant REDUNDANT = 2;
 
@@ -76,6 +77,7 @@ contract DisputeGame is IDisputeGame {
         staking = staking_;
         token = staking_.token();
         referee = referee_;
+        judge = address(referee_.oneStep());
         (WINDOW, CLOCK, BOND, PENALTY) = (window, clock, bond, penalty);
     }
 
@@ -164,17 +166,17 @@ contract DisputeGame is IDisputeGame {
 
     /// @inheritdoc IDisputeGame
     function proveOutput(PackedState calldata packed, Receipt calldata receipt, OutputProof calldata) external {
-        _settle(packed, receipt, Phase.PICK_VALUE);
+        _settle(address(referee), packed, receipt, Phase.PICK_VALUE);
     }
 
     /// @inheritdoc IDisputeGame
     function proveInput(PackedState calldata packed, Receipt calldata receipt, bytes32, bytes32[] calldata) external {
-        _settle(packed, receipt, Phase.PROVE_SOURCE);
+        _settle(address(referee), packed, receipt, Phase.PROVE_SOURCE);
     }
 
     /// @inheritdoc IDisputeGame
     function proveConstant(PackedState calldata packed, Receipt calldata receipt, OpenedRecord calldata) external {
-        _settle(packed, receipt, Phase.PROVE_SOURCE);
+        _settle(address(referee), packed, receipt, Phase.PROVE_SOURCE);
     }
 
     // --- the tensor ------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ contract DisputeGame is IDisputeGame {
         external
     {
         bool isLeafNext = packed.read().phase() == Phase.PICK_LEAF;
-        _settle(packed, receipt, isLeafNext ? Phase.PICK_LEAF : Phase.PICK_ELEMENT);
+        _settle(address(referee), packed, receipt, isLeafNext ? Phase.PICK_LEAF : Phase.PICK_ELEMENT);
     }
 
     /// @inheritdoc IDisputeGame
@@ -221,7 +223,7 @@ contract DisputeGame is IDisputeGame {
 
     /// @inheritdoc IDisputeGame
     function pickElement(PackedState calldata packed, Receipt calldata receipt, ElementPick calldata) external {
-        if (keccak256(abi.encode(receipt)) != packed.receipt) revert WrongReceipt();
+        _demandReceipt(packed.receipt, receipt);
         _narrow(packed, Phase.PICK_ELEMENT);
     }
 
@@ -247,7 +249,7 @@ contract DisputeGame is IDisputeGame {
 
     /// @inheritdoc IDisputeGame
     function prove(PackedState calldata packed, Receipt calldata receipt, Work calldata, Evidence calldata) external {
-        _settle(packed, receipt, Phase.PROVE);
+        _settle(judge, packed, receipt, Phase.PROVE);
     }
 
     /// @inheritdoc IDisputeGame
@@ -257,7 +259,7 @@ contract DisputeGame is IDisputeGame {
         ElementPick calldata,
         Evidence calldata
     ) external {
-        _settle(packed, receipt, Phase.PICK_ELEMENT);
+        _settle(judge, packed, receipt, Phase.PICK_ELEMENT);
     }
 
     /// @inheritdoc IDisputeGame
@@ -268,7 +270,7 @@ contract DisputeGame is IDisputeGame {
         Work calldata,
         Evidence calldata
     ) external {
-        _settle(packed, receipt, Phase.PICK_STEP);
+        _settle(judge, packed, receipt, Phase.PICK_STEP);
     }
 
     /// @inheritdoc IDisputeGame
@@ -279,7 +281,7 @@ contract DisputeGame is IDisputeGame {
         Work calldata,
         Evidence calldata
     ) external {
-        _settle(packed, receipt, Phase.PICK_LANE);
+        _settle(judge, packed, receipt, Phase.PICK_LANE);
     }
 
     // --- the end ---------------------------------------------------------------------------------
@@ -287,7 +289,7 @@ contract DisputeGame is IDisputeGame {
     /// @inheritdoc IDisputeGame
     function timeout(PackedState calldata packed, Receipt calldata receipt) external {
         (bytes32 game, PackedState memory state) = _read(packed);
-        _demandReceipt(state, receipt);
+        _demandReceipt(state.receipt, receipt);
         bool isProviders = Narrowing.isProviders(state.phase());
         uint256 deadline = state.since() + (isProviders ? state.providerLeft() : state.challengerLeft());
         if (block.timestamp <= deadline) revert NotYetOver(deadline);
@@ -375,7 +377,10 @@ contract DisputeGame is IDisputeGame {
     function _leave(bytes32 game, PackedState memory state, Phase next) private {
         state.setPhase(next);
         games[game] = state.hash();
-        emit Moved(game, state);
+        bytes32 moved = Moved.selector;
+        assembly ("memory-safe") {
+            log2(state, 256, moved, game) // emit Moved(game, state), whose words lie there already
+        }
     }
 
     function _levels(PackedState memory state, bool inTrace) private pure returns (uint256) {
@@ -409,30 +414,37 @@ contract DisputeGame is IDisputeGame {
         if (MerkleTree.climb(leaf, 0, state.records(), header.path) != receipt.program) revert NoProgram();
     }
 
-    function _demandReceipt(PackedState memory state, Receipt calldata receipt) private pure {
-        if (keccak256(abi.encode(receipt)) != state.receipt) revert WrongReceipt();
+    /// Hashes the words as they were sent: unclean ones have another hash than the receipt of the opening.
+    function _demandReceipt(bytes32 hash, Receipt calldata receipt) private pure {
+        bytes32 found;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, receipt, 416)
+            found := keccak256(free, 416)
+        }
+        if (found != hash) revert WrongReceipt();
     }
 
     function _narrow(PackedState calldata packed, Phase phase) private returns (bytes32 game) {
         PackedState memory state;
         (game, state) = _enter(packed, phase);
-        PackedState memory narrowed = PackedGame.read(_askReferee());
+        PackedState memory narrowed = PackedGame.read(_ask(address(referee)));
         Phase next = narrowed.phase();
         narrowed.progress = state.progress;
         _leave(game, narrowed, next);
     }
 
-    function _settle(PackedState calldata packed, Receipt calldata receipt, Phase phase) private {
+    function _settle(address court, PackedState calldata packed, Receipt calldata receipt, Phase phase) private {
         (bytes32 game, PackedState memory state) = _enter(packed, phase);
-        _demandReceipt(state, receipt);
-        if (!abi.decode(_askReferee(), (bool))) revert NothingWrong();
+        _demandReceipt(state.receipt, receipt);
+        if (!abi.decode(_ask(court), (bool))) revert NothingWrong();
         _convict(game, state, receipt);
     }
 
-    /// The referee has functions of the same signatures: it is sent the very call that we got.
-    function _askReferee() private view returns (bytes memory answer) {
+    /// Referee and judge have functions of the same signatures: they are sent the very call that we got.
+    function _ask(address court) private view returns (bytes memory answer) {
         bool ok;
-        (ok, answer) = address(referee).staticcall(msg.data);
+        (ok, answer) = court.staticcall(msg.data);
         if (ok) return answer;
         assembly ("memory-safe") {
             revert(add(answer, 32), mload(answer))

@@ -10,18 +10,7 @@ import {Openings} from "./libraries/Openings.sol";
 import {PackedGame} from "./libraries/PackedGame.sol";
 import {Record} from "./libraries/Record.sol";
 import {TensorRoot} from "./libraries/TensorRoot.sol";
-import {Claim, Stage} from "./types/Claim.sol";
-import {
-    ElementPick,
-    Evidence,
-    OpenedRecord,
-    OutputProof,
-    PackedState,
-    Phase,
-    ShownType,
-    StepPick,
-    Work
-} from "./types/Game.sol";
+import {ElementPick, OpenedRecord, OutputProof, PackedState, Phase, ShownType, StepPick} from "./types/Game.sol";
 import {Receipt} from "./types/Receipt.sol";
 
 /// @title Referee
@@ -139,73 +128,8 @@ contract Referee is IReferee {
         return _answer(state, state.pickStep(choice));
     }
 
-    /// @inheritdoc IReferee
-    function prove(PackedState calldata packed, Receipt calldata, Work calldata work, Evidence calldata evidence)
-        external
-        view
-        returns (bool)
-    {
-        return _isStepWrong(packed.read(), work, evidence);
-    }
-
-    /// @inheritdoc IReferee
-    function proveElement(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        ElementPick calldata choice,
-        Evidence calldata evidence
-    ) external view returns (bool) {
-        PackedState memory state = packed.read();
-        if (state.pickElement(receipt.program, choice) != Phase.PROVE) revert IDisputeGame.NotNarrowed();
-        return _isStepWrong(state, choice.work, evidence);
-    }
-
-    /// @inheritdoc IReferee
-    function proveStep(
-        PackedState calldata packed,
-        Receipt calldata,
-        StepPick calldata choice,
-        Work calldata work,
-        Evidence calldata evidence
-    ) external view returns (bool) {
-        PackedState memory state = packed.read();
-        if (state.pickStep(choice) != Phase.PROVE) revert IDisputeGame.NotNarrowed();
-        return _isStepWrong(state, work, evidence);
-    }
-
-    /// @inheritdoc IReferee
-    function proveFinish(
-        PackedState calldata packed,
-        Receipt calldata,
-        bytes calldata lanes,
-        Work calldata work,
-        Evidence calldata evidence
-    ) external view returns (bool) {
-        PackedState memory state = packed.read();
-        state.demandLanes(lanes);
-        Claim memory claim = state.claimOf(work, evidence);
-        claim.stage = Stage.FINISH;
-        claim.before = Narrowing.lanesOf(lanes);
-        return _isWrong(state, claim);
-    }
-
     function _answer(PackedState memory state, Phase next) private pure returns (PackedState memory) {
         state.setPhase(next);
         return state;
-    }
-
-    function _isStepWrong(PackedState memory state, Work calldata work, Evidence calldata evidence)
-        private
-        view
-        returns (bool)
-    {
-        Claim memory claim = state.claimOf(work, evidence);
-        state.placeStep(claim);
-        return _isWrong(state, claim);
-    }
-
-    function _isWrong(PackedState memory state, Claim memory claim) private view returns (bool) {
-        (uint64[] memory words, bool fault) = oneStep.judge(claim);
-        return fault || !state.saysSo(words);
     }
 }

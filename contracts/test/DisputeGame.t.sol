@@ -192,7 +192,7 @@ contract DisputeGameTest is World {
     function _work() private view returns (Work memory work) {
         work.record = program[2];
         work.operands = new Header[](1);
-        work.operands[0] = Header(_kind(3), leafOf(input));
+        work.operands[0] = Header(1, 1, bytes32(uint256(3) << 224), leafOf(input));
     }
 
     function _element() private view returns (ElementPick memory choice) {

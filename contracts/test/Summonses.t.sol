@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {DisputeGame} from "../src/DisputeGame.sol";
 import {EscrowManager} from "../src/EscrowManager.sol";
 import {Misconduct} from "../src/Misconduct.sol";
+import {OneStep} from "../src/OneStep.sol";
 import {Referee} from "../src/Referee.sol";
 import {Staking} from "../src/Staking.sol";
 import {IAIVMToken} from "../src/interfaces/IAIVMToken.sol";
@@ -337,7 +338,7 @@ contract SummonsesTest is Accused {
     }
 
     function test_aBondOfOneUnitIsBurned() public {
-        game = new DisputeGame(staking, Referee(address(1)), WINDOW, 1 days, 1, PENALTY);
+        game = new DisputeGame(staking, new Referee(OneStep(address(1))), WINDOW, 1 days, 1, PENALTY);
         misconduct = new Misconduct(game, escrow, ANSWER_TIME);
         bytes32 role = staking.SLASHER_ROLE();
         vm.prank(governance);
@@ -355,7 +356,7 @@ contract SummonsesTest is Accused {
     function _tokenIs(HostileToken hostile) private {
         staking = new Staking(IAIVMToken(address(hostile)), governance, UNBONDING_DELAY, 1);
         escrow = new EscrowManager(hostile, registry, governance, treasury, FEE_BPS, CHALLENGE_PERIOD);
-        game = new DisputeGame(staking, Referee(address(1)), WINDOW, 1 days, BOND, PENALTY);
+        game = new DisputeGame(staking, new Referee(OneStep(address(1))), WINDOW, 1 days, BOND, PENALTY);
         misconduct = new Misconduct(game, escrow, ANSWER_TIME);
         bytes32 role = staking.SLASHER_ROLE();
         vm.prank(governance);

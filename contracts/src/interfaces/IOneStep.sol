@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {Claim, TensorType} from "../types/Claim.sol";
+import {ElementPick, Evidence, PackedState, StepPick, Work} from "../types/Game.sol";
+import {Receipt} from "../types/Receipt.sol";
 
 /// @title What one scalar step of a tensor program gives
 /// @notice Numerics 1 and the instruction set, as far as a dispute needs them. Has no state and no money.
@@ -30,4 +32,37 @@ interface IOneStep {
     /// @notice How many steps the chain of each element has; 0 for a family without chains.
     /// @param types Of the operands. Only MATMUL's first and SCATTER's second are looked at.
     function chainLength(bytes calldata record, TensorType[] calldata types) external pure returns (uint256);
+
+    // --- what the dispute game forwards; it has looked after phase, sender and time, and errors are its own ----------
+
+    /// @return wrong Whether the step that is left gives something else than the provider says.
+    function prove(
+        PackedState calldata packed,
+        Receipt calldata receipt,
+        Work calldata work,
+        Evidence calldata evidence
+    ) external view returns (bool wrong);
+
+    function proveElement(
+        PackedState calldata packed,
+        Receipt calldata receipt,
+        ElementPick calldata choice,
+        Evidence calldata evidence
+    ) external view returns (bool wrong);
+
+    function proveStep(
+        PackedState calldata packed,
+        Receipt calldata receipt,
+        StepPick calldata choice,
+        Work calldata work,
+        Evidence calldata evidence
+    ) external view returns (bool wrong);
+
+    function proveFinish(
+        PackedState calldata packed,
+        Receipt calldata receipt,
+        bytes calldata lanes,
+        Work calldata work,
+        Evidence calldata evidence
+    ) external view returns (bool wrong);
 }

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {
-    ElementPick,
-    Evidence,
-    OpenedRecord,
-    OutputProof,
-    PackedState,
-    ShownType,
-    StepPick,
-    Work
-} from "../types/Game.sol";
+import {ElementPick, OpenedRecord, OutputProof, PackedState, ShownType, StepPick} from "../types/Game.sol";
 import {Receipt} from "../types/Receipt.sol";
 import {IOneStep} from "./IOneStep.sol";
 
-/// @title What proves a receipt false, and the rules of a game's last rounds: from a data leaf to one scalar step
+/// @title What proves the ends of a trace false, and the rules of a game's last rounds: from a leaf to one scalar step
 /// @notice The dispute game forwards its calls, so the functions have the signatures of `IDisputeGame`. It has looked
 /// after phase, sender and time. Moves that the rules do not allow revert, with the errors of `IDisputeGame`.
 /// @dev A contract of its own because both together exceed the size that the EVM allows.
@@ -70,37 +61,6 @@ interface IReferee {
         external
         view
         returns (PackedState memory narrowed);
-
-    /// @return wrong Whether the step that is left gives something else than the provider says.
-    function prove(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        Work calldata work,
-        Evidence calldata evidence
-    ) external view returns (bool wrong);
-
-    function proveElement(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        ElementPick calldata choice,
-        Evidence calldata evidence
-    ) external view returns (bool wrong);
-
-    function proveStep(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        StepPick calldata choice,
-        Work calldata work,
-        Evidence calldata evidence
-    ) external view returns (bool wrong);
-
-    function proveFinish(
-        PackedState calldata packed,
-        Receipt calldata receipt,
-        bytes calldata lanes,
-        Work calldata work,
-        Evidence calldata evidence
-    ) external view returns (bool wrong);
 
     function oneStep() external view returns (IOneStep);
 }

@@ -323,7 +323,9 @@ library UsualFunctions {
             uint256 v11 = (v9 - 0x4b400000) & WORD;
             uint256 v14 = FloatSteps.fma(v10, 0xbf317200, v6);
             uint256 v15 = FloatSteps.fma(v10, 0xb5bfbe8e, v14);
-            uint256 v24 = FloatSteps.polynomial(0x3ab6db23, v15, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+            uint256 v24 = FloatSteps.polynomial(
+                0x3ab6db23, v15, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+            );
             uint256 v25 = FloatSteps.mul(v15, v15);
             uint256 v26 = FloatSteps.fma(v24, v25, v15);
             uint256 v27 = FloatSteps.sar(v11, 0x1);
@@ -364,7 +366,9 @@ library UsualFunctions {
                         uint256 v16 = FloatSteps.sub(v15, 0x4b400000);
                         uint256 v17 = FloatSteps.add(v16, v8);
                         uint256 v19 = FloatSteps.sub(v13, 0x3f800000);
-                        uint256 v36 = FloatSteps.polynomial(0xbe03e246, v19, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000);
+                        uint256 v36 = FloatSteps.polynomial(
+                            0xbe03e246, v19, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000
+                        );
                         uint256 v37 = FloatSteps.mul(v19, v19);
                         uint256 v38 = FloatSteps.mul(v36, v37);
                         uint256 v40 = FloatSteps.fma(v17, 0xb102e308, v38);
@@ -388,7 +392,9 @@ library UsualFunctions {
             uint256 v16;
             if (v59 == 0) {
                 uint256 v3 = FloatSteps.mul(v2, v2);
-                uint256 v14 = FloatSteps.polynomial(0x3b0dd52a, v3, 0xbc06598b3cb1d873bd5cf8f53e08883bbeaaaaaa000000000000000000000000);
+                uint256 v14 = FloatSteps.polynomial(
+                    0x3b0dd52a, v3, 0xbc06598b3cb1d873bd5cf8f53e08883bbeaaaaaa000000000000000000000000
+                );
                 uint256 v15 = FloatSteps.mul(v14, v3);
                 v16 = FloatSteps.fma(v15, v2, v2);
             }
@@ -404,7 +410,9 @@ library UsualFunctions {
                 uint256 v30 = (v28 - 0x4b400000) & WORD;
                 uint256 v33 = FloatSteps.fma(v29, 0xbf317200, v25);
                 uint256 v34 = FloatSteps.fma(v29, 0xb5bfbe8e, v33);
-                uint256 v43 = FloatSteps.polynomial(0x3ab6db23, v34, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+                uint256 v43 = FloatSteps.polynomial(
+                    0x3ab6db23, v34, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+                );
                 uint256 v44 = FloatSteps.mul(v34, v34);
                 uint256 v45 = FloatSteps.fma(v43, v44, v34);
                 uint256 v46 = FloatSteps.sar(v30, 0x1);
@@ -433,7 +441,9 @@ library UsualFunctions {
             uint256 v77 = x & 0x80000000;
             uint256 v15;
             if (v74 == 0) {
-                uint256 v14 = FloatSteps.polynomial(0xba1c7000, v3, 0x3ba38d2cbcdb48d93de70e22bec093803e0375d4000000000000000000000000);
+                uint256 v14 = FloatSteps.polynomial(
+                    0xba1c7000, v3, 0x3ba38d2cbcdb48d93de70e22bec093803e0375d4000000000000000000000000
+                );
                 v15 = FloatSteps.fma(v14, v2, v2);
             }
             uint256 v72;
@@ -444,7 +454,9 @@ library UsualFunctions {
                     uint256 v18 = FloatSteps.fma(0xb7910000, v2, 0x39c8e7d9);
                     uint256 v21 = FloatSteps.fma(0xbb7e8a1c, v2, 0x3cc6b1a1);
                     uint256 v22 = FloatSteps.fma(v18, v3, v21);
-                    uint256 v28 = FloatSteps.polynomial(v22, v2, 0xbddaae5cbf228550be03ce860000000000000000000000000000000000000000);
+                    uint256 v28 = FloatSteps.polynomial(
+                        v22, v2, 0xbddaae5cbf228550be03ce860000000000000000000000000000000000000000
+                    );
                     uint256 v30 = FloatSteps.sub(0x0, v2);
                     v31 = FloatSteps.fma(v28, v2, v30);
                 }
@@ -458,7 +470,9 @@ library UsualFunctions {
                 uint256 v47 = (v45 - 0x4b400000) & WORD;
                 uint256 v50 = FloatSteps.fma(v46, 0xbf317200, v42);
                 uint256 v51 = FloatSteps.fma(v46, 0xb5bfbe8e, v50);
-                uint256 v60 = FloatSteps.polynomial(0x3ab6db23, v51, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+                uint256 v60 = FloatSteps.polynomial(
+                    0x3ab6db23, v51, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+                );
                 uint256 v61 = FloatSteps.mul(v51, v51);
                 uint256 v62 = FloatSteps.fma(v60, v61, v51);
                 uint256 v63 = FloatSteps.sar(v47, 0x1);
@@ -489,7 +503,9 @@ library UsualFunctions {
             uint256 v13 = (v11 - 0x4b400000) & WORD;
             uint256 v16 = FloatSteps.fma(v12, 0xbf317200, v8);
             uint256 v17 = FloatSteps.fma(v12, 0xb5bfbe8e, v16);
-            uint256 v26 = FloatSteps.polynomial(0x3ab6db23, v17, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+            uint256 v26 = FloatSteps.polynomial(
+                0x3ab6db23, v17, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+            );
             uint256 v27 = FloatSteps.mul(v17, v17);
             uint256 v28 = FloatSteps.fma(v26, v27, v17);
             uint256 v29 = FloatSteps.sar(v13, 0x1);
@@ -621,7 +637,9 @@ library ExponentialFunctions {
             uint256 v13 = (v11 - 0x4b400000) & WORD;
             uint256 v16 = FloatSteps.fma(v12, 0xbf317200, v8);
             uint256 v17 = FloatSteps.fma(v12, 0xb5bfbe8e, v16);
-            uint256 v26 = FloatSteps.polynomial(0x3ab6db23, v17, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+            uint256 v26 = FloatSteps.polynomial(
+                0x3ab6db23, v17, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+            );
             uint256 v27 = FloatSteps.mul(v17, v17);
             uint256 v28 = FloatSteps.fma(v26, v27, v17);
             uint256 v29 = FloatSteps.sar(v13, 0x1);
@@ -636,7 +654,9 @@ library ExponentialFunctions {
             uint256 v40 = FloatSteps.add(0x40000000, v37);
             uint256 v41 = FloatSteps.div(v38, v40);
             uint256 v42 = FloatSteps.mul(v41, v41);
-            uint256 v49 = FloatSteps.polynomial(0x3a0f7f36, v42, 0x3b0f5a523c4ce94b3daaaa800000000000000000000000000000000000000000);
+            uint256 v49 = FloatSteps.polynomial(
+                0x3a0f7f36, v42, 0x3b0f5a523c4ce94b3daaaa800000000000000000000000000000000000000000
+            );
             uint256 v50 = FloatSteps.mul(v49, v42);
             uint256 v51 = FloatSteps.fma(v50, v41, v41);
             uint256 v53 = FloatSteps.less(x, 0x0);
@@ -693,7 +713,9 @@ library ExponentialFunctions {
                             uint256 v32;
                             uint256 v34;
                             (v32, v34) = FloatSteps.fastTwoSum(v31, v30);
-                            uint256 v51 = FloatSteps.polynomial(0xbe03e246, v32, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000);
+                            uint256 v51 = FloatSteps.polynomial(
+                                0xbe03e246, v32, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000
+                            );
                             uint256 v52 = FloatSteps.mul(v32, v32);
                             uint256 v53 = FloatSteps.mul(v51, v52);
                             uint256 v54 = FloatSteps.add(v53, v34);
@@ -729,7 +751,9 @@ library ExponentialFunctions {
                 uint256 v15 = FloatSteps.fma(v10, 0xb5bfbe8e, v13);
                 uint256 v16 = FloatSteps.sub(v13, v15);
                 uint256 v17 = FloatSteps.fma(v10, 0xb5bfbe8e, v16);
-                uint256 v26 = FloatSteps.polynomial(0x3ab6db23, v15, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+                uint256 v26 = FloatSteps.polynomial(
+                    0x3ab6db23, v15, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+                );
                 uint256 v27 = FloatSteps.mul(v15, v15);
                 uint256 v28 = FloatSteps.fma(v26, v27, v17);
                 uint256 v30 = (v11 - 0x1) & WORD;
@@ -832,7 +856,9 @@ library ExponentialFunctions {
                                 uint256 v34 = FloatSteps.fma(v26, v26, v33);
                                 uint256 v35 = FloatSteps.add(v26, v26);
                                 uint256 v36 = FloatSteps.fma(v35, v31, v34);
-                                uint256 v41 = FloatSteps.polynomial(0x3eb053b4, v32, 0x3ed2b5383f13bbc1000000000000000000000000000000000000000000000000);
+                                uint256 v41 = FloatSteps.polynomial(
+                                    0x3eb053b4, v32, 0x3ed2b5383f13bbc1000000000000000000000000000000000000000000000000
+                                );
                                 uint256 v42 = FloatSteps.mul(v32, v41);
                                 uint256 v44;
                                 uint256 v46;
@@ -881,7 +907,9 @@ library ExponentialFunctions {
                                 uint256 v86 = (v84 - 0x4b400000) & WORD;
                                 uint256 v87 = FloatSteps.sub(v82, v85);
                                 uint256 v88 = FloatSteps.add(v87, v83);
-                                uint256 v99 = FloatSteps.polynomial(0x392223dc, v88, 0x3aaf84b03c1d95143d6357bd3e75fdf03f317218000000000000000000000000);
+                                uint256 v99 = FloatSteps.polynomial(
+                                    0x392223dc, v88, 0x3aaf84b03c1d95143d6357bd3e75fdf03f317218000000000000000000000000
+                                );
                                 uint256 v100 = FloatSteps.mul(v88, v99);
                                 uint256 v101 = FloatSteps.sar(v86, 0x1);
                                 uint256 v103 = (v101 + 0x7f) & WORD;
@@ -989,7 +1017,9 @@ library HyperbolicFunctions {
             uint256 v12;
             if (v54 == 0) {
                 uint256 v3 = FloatSteps.mul(v2, v2);
-                uint256 v10 = FloatSteps.polynomial(0x363ab60f, v3, 0x3950115e3c0888703e2aaaab0000000000000000000000000000000000000000);
+                uint256 v10 = FloatSteps.polynomial(
+                    0x363ab60f, v3, 0x3950115e3c0888703e2aaaab0000000000000000000000000000000000000000
+                );
                 uint256 v11 = FloatSteps.mul(v10, v3);
                 v12 = FloatSteps.fma(v11, v2, v2);
             }
@@ -1004,7 +1034,9 @@ library HyperbolicFunctions {
                 uint256 v24 = FloatSteps.fma(v19, 0xb5bfbe8e, v22);
                 uint256 v25 = FloatSteps.sub(v22, v24);
                 uint256 v26 = FloatSteps.fma(v19, 0xb5bfbe8e, v25);
-                uint256 v35 = FloatSteps.polynomial(0x3ab6db23, v24, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+                uint256 v35 = FloatSteps.polynomial(
+                    0x3ab6db23, v24, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+                );
                 uint256 v36 = FloatSteps.mul(v24, v24);
                 uint256 v37 = FloatSteps.fma(v35, v36, v26);
                 uint256 v39 = (v20 - 0x2) & WORD;
@@ -1039,7 +1071,9 @@ library HyperbolicFunctions {
             uint256 v14 = FloatSteps.fma(v9, 0xb5bfbe8e, v12);
             uint256 v15 = FloatSteps.sub(v12, v14);
             uint256 v16 = FloatSteps.fma(v9, 0xb5bfbe8e, v15);
-            uint256 v25 = FloatSteps.polynomial(0x3ab6db23, v14, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000);
+            uint256 v25 = FloatSteps.polynomial(
+                0x3ab6db23, v14, 0x3c091e703d2aaa2e3e2aaa463f00000000000000000000000000000000000000
+            );
             uint256 v26 = FloatSteps.mul(v14, v14);
             uint256 v27 = FloatSteps.fma(v25, v26, v16);
             uint256 v29 = (v10 - 0x2) & WORD;
@@ -1112,7 +1146,9 @@ library HyperbolicFunctions {
                 uint256 v43;
                 uint256 v45;
                 (v43, v45) = FloatSteps.fastTwoSum(v42, v41);
-                uint256 v66 = FloatSteps.polynomial(0xbe03e246, v43, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000);
+                uint256 v66 = FloatSteps.polynomial(
+                    0xbe03e246, v43, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000
+                );
                 uint256 v67 = FloatSteps.mul(v43, v43);
                 uint256 v68 = FloatSteps.mul(v66, v67);
                 uint256 v69 = FloatSteps.add(v68, v45);
@@ -1179,7 +1215,9 @@ library HyperbolicFunctions {
                     uint256 v42;
                     uint256 v44;
                     (v42, v44) = FloatSteps.fastTwoSum(v41, v40);
-                    uint256 v65 = FloatSteps.polynomial(0xbe03e246, v42, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000);
+                    uint256 v65 = FloatSteps.polynomial(
+                        0xbe03e246, v42, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000
+                    );
                     uint256 v66 = FloatSteps.mul(v42, v42);
                     uint256 v67 = FloatSteps.mul(v65, v66);
                     uint256 v68 = FloatSteps.add(v67, v44);
@@ -1238,7 +1276,9 @@ library HyperbolicFunctions {
                 uint256 v39;
                 uint256 v41;
                 (v39, v41) = FloatSteps.fastTwoSum(v38, v37);
-                uint256 v58 = FloatSteps.polynomial(0xbe03e246, v39, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000);
+                uint256 v58 = FloatSteps.polynomial(
+                    0xbe03e246, v39, 0x3e0f3665bdf9995c3e0f6ab1be2ace333e4ce828be7fff7d3eaaaa83bf000000
+                );
                 uint256 v59 = FloatSteps.mul(v39, v39);
                 uint256 v60 = FloatSteps.mul(v58, v59);
                 uint256 v61 = FloatSteps.add(v60, v41);
@@ -1462,12 +1502,16 @@ library TrigonometricFunctions {
             uint256 v202;
             (v200, v202) = FloatSteps.fastTwoSum(0x3f800000, v199);
             uint256 v203 = FloatSteps.mul(v193, v195);
-            uint256 v210 = FloatSteps.polynomial(0x36381748, v195, 0xb95015d93c0888a6be2aaaab0000000000000000000000000000000000000000);
+            uint256 v210 = FloatSteps.polynomial(
+                0x36381748, v195, 0xb95015d93c0888a6be2aaaab0000000000000000000000000000000000000000
+            );
             uint256 v211 = FloatSteps.mul(v203, v210);
             uint256 v212 = FloatSteps.fma(v200, v194, v211);
             uint256 v213 = FloatSteps.add(v193, v212);
             uint256 v214 = FloatSteps.mul(v195, v195);
-            uint256 v219 = FloatSteps.polynomial(0x37cb986d, v195, 0xbab600713d2aaa9a000000000000000000000000000000000000000000000000);
+            uint256 v219 = FloatSteps.polynomial(
+                0x37cb986d, v195, 0xbab600713d2aaa9a000000000000000000000000000000000000000000000000
+            );
             uint256 v220 = FloatSteps.mul(v214, v219);
             uint256 v221 = v193 ^ 0x80000000;
             uint256 v222 = FloatSteps.fma(v221, v194, v202);
@@ -1521,7 +1565,9 @@ library TrigonometricFunctions {
             uint256 v10 = FloatSteps.mul(v9, v9);
             uint256 v12 = FloatSteps.select(v5, 0xb33bbd2e, 0x0);
             uint256 v13 = FloatSteps.mul(v9, v10);
-            uint256 v30 = FloatSteps.polynomial(0xbae9aba1, v10, 0x3c3211efbcfebece3d6d14fabdac048d3de04627be1210433e4cc8f2beaaaa9f);
+            uint256 v30 = FloatSteps.polynomial(
+                0xbae9aba1, v10, 0x3c3211efbcfebece3d6d14fabdac048d3de04627be1210433e4cc8f2beaaaa9f
+            );
             uint256 v31 = FloatSteps.fma(v13, v30, v12);
             uint256 v33 = FloatSteps.select(v5, 0x3fc90fdb, 0x0);
             uint256 v34 = FloatSteps.add(v9, v31);
@@ -1547,7 +1593,9 @@ library TrigonometricFunctions {
                 v9 = FloatSteps.mul(v8, 0x3f000000);
             }
             uint256 v10 = FloatSteps.select(v5, v6, v9);
-            uint256 v30 = FloatSteps.polynomial(0x3d2cae30, v10, 0x3cc61f283d3a3ddc3d9981023e2aaae400000000000000000000000000000000);
+            uint256 v30 = FloatSteps.polynomial(
+                0x3d2cae30, v10, 0x3cc61f283d3a3ddc3d9981023e2aaae400000000000000000000000000000000
+            );
             uint256 v11;
             uint256 v18;
             if (v5 == 0) {
@@ -1604,7 +1652,9 @@ library TrigonometricFunctions {
                 v38 = FloatSteps.less(x, 0x0);
             }
             uint256 v10 = FloatSteps.select(v5, v6, v9);
-            uint256 v30 = FloatSteps.polynomial(0x3d2cae30, v10, 0x3cc61f283d3a3ddc3d9981023e2aaae400000000000000000000000000000000);
+            uint256 v30 = FloatSteps.polynomial(
+                0x3d2cae30, v10, 0x3cc61f283d3a3ddc3d9981023e2aaae400000000000000000000000000000000
+            );
             uint256 v11;
             uint256 v18;
             if (v5 == 0) {

@@ -64,7 +64,9 @@ library NormalFloat32 {
             }
             default {
                 // a zero leaves a normal number as it is; +0 + +0 = +0
-                if or(and(b, MAGNITUDE), gt(iszero(iszero(or(word, b))), lt(sub(exponent, 1), NORMAL))) { word := NONE }
+                if or(and(b, MAGNITUDE), gt(iszero(iszero(or(word, b))), lt(sub(exponent, 1), NORMAL))) {
+                    word := NONE
+                }
             }
         }
     }

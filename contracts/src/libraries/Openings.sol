@@ -75,8 +75,8 @@ library Openings {
         opened.types = new TensorType[](count);
         opened.roots = new bytes32[](count);
         for (uint256 slot = 0; slot < count; ++slot) {
-            opened.types[slot] = work.operands[slot].kind;
-            opened.roots[slot] = TensorRoot.root(opened.types[slot], work.operands[slot].dataRoot);
+            opened.types[slot] = TensorRoot.kind(work.operands[slot]);
+            opened.roots[slot] = TensorRoot.root(work.operands[slot]);
         }
     }
 

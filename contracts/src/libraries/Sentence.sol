@@ -15,6 +15,7 @@ library Sentence {
 
     /// @notice Added to every hold, so that there is time to call the end while the stake is there.
     uint64 internal constant SETTLING = 1 days;
+    bytes32 private constant SLASHER_ROLE = keccak256("SLASHER_ROLE"); // the stake's own, without asking it
     uint16 private constant AWARD_BPS = 5_000; // of what is slashed; the rest is burned
     uint16 private constant CLIENT_BPS = 2_000; // of the award
 
@@ -22,7 +23,7 @@ library Sentence {
     /// retired the contract, and the accuser's bond goes home.
     /// @dev Asked for, and not tried: a failing call could also be one that was given too little gas.
     function isInPower(IStaking staking) internal view returns (bool) {
-        return IAccessControl(address(staking)).hasRole(staking.SLASHER_ROLE(), address(this));
+        return IAccessControl(address(staking)).hasRole(SLASHER_ROLE, address(this));
     }
 
     /// @notice Takes the penalty: half of it is to be burned, the rest waits for the calling contract at `staking`.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {TensorType} from "../types/Claim.sol";
+import {Header} from "../types/Game.sol";
 import {MerkleTree} from "./MerkleTree.sol";
 
 /// @title The root of a tensor
@@ -19,6 +20,21 @@ library TensorRoot {
 
     function root(TensorType memory type_, bytes32 dataRoot) internal pure returns (bytes32) {
         return sha256(abi.encodePacked(_header(type_), dataRoot));
+    }
+
+    function root(Header calldata header) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(uint8(TAG), header.dtype, header.rank, header.dimensions, header.dataRoot));
+    }
+
+    function kind(Header calldata header) internal pure returns (TensorType memory type_) {
+        uint256 rank = header.rank;
+        if (rank > MAX_RANK) revert RankTooHigh(rank);
+        uint256 dimensions = uint256(header.dimensions);
+        type_.dtype = header.dtype;
+        type_.shape = new uint32[](rank);
+        for (uint256 i = 0; i < rank; ++i) {
+            type_.shape[i] = uint32(dimensions >> (224 - 32 * i));
+        }
     }
 
     /// @notice How a game names the trace and the type of the tensor in dispute.

@@ -45,9 +45,11 @@ struct PackedState {
     uint256 words; // before, after: 2 words of 64 bits each, the last of them last
 }
 
-/// @notice A value of the trace shown by its header.
+/// @notice A value of the trace shown by its header, word by word: a `TensorType` would cost more to send and to read.
 struct Header {
-    TensorType kind;
+    uint8 dtype;
+    uint8 rank;
+    bytes32 dimensions; // eight of 32 bits each; those behind the rank are zero
     bytes32 dataRoot;
 }
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {DisputeGame} from "../../src/DisputeGame.sol";
 import {Misconduct} from "../../src/Misconduct.sol";
+import {OneStep} from "../../src/OneStep.sol";
 import {Referee} from "../../src/Referee.sol";
 import {World} from "../support/World.sol";
 import {vm} from "../support/Vm.sol";
@@ -20,7 +21,7 @@ contract DisputeInvariants is World {
 
     function setUp() public override {
         super.setUp();
-        game = new DisputeGame(staking, Referee(address(1)), WINDOW, 1 days, BOND, PENALTY);
+        game = new DisputeGame(staking, new Referee(OneStep(address(1))), WINDOW, 1 days, BOND, PENALTY);
         misconduct = new Misconduct(game, escrow, 12 hours);
         bytes32 role = staking.SLASHER_ROLE();
         vm.startPrank(governance);

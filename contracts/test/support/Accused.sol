@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {DisputeGame} from "../../src/DisputeGame.sol";
 import {Misconduct} from "../../src/Misconduct.sol";
+import {OneStep} from "../../src/OneStep.sol";
 import {Referee} from "../../src/Referee.sol";
 import {Receipt} from "../../src/types/Receipt.sol";
 import {vm} from "./Vm.sol";
@@ -25,7 +26,7 @@ abstract contract Accused is World {
     function setUp() public virtual override {
         super.setUp();
         registerProvider();
-        game = new DisputeGame(staking, Referee(address(1)), WINDOW, 1 days, BOND, PENALTY);
+        game = new DisputeGame(staking, new Referee(OneStep(address(1))), WINDOW, 1 days, BOND, PENALTY);
         misconduct = new Misconduct(game, escrow, ANSWER_TIME);
         bytes32 role = staking.SLASHER_ROLE();
         vm.prank(governance);

@@ -8,7 +8,7 @@ from typing import Any
 from aivm.dispute import moves
 from aivm.dispute.moves import Move
 from aivm.dispute.state import State, decode_state, packed_words
-from aivm.dispute.trace import Evidence, Work
+from aivm.dispute.trace import Evidence, Header, Work
 from aivm.isa.instructions import TensorType
 from aivm.numerics.dtypes import DType
 from aivm.receipts.eip712 import encode_field
@@ -159,11 +159,18 @@ def type_of(fields: Mapping[str, Any]) -> TensorType:
 
 
 def _work(work: Work) -> dict[str, Any]:
-    operands = [
-        {"kind": _tensor_type(operand.type), "dataRoot": operand.data_root}
-        for operand in work.operands
-    ]
-    return {"record": work.record, "operands": operands}
+    return {"record": work.record, "operands": [_header(operand) for operand in work.operands]}
+
+
+def _header(header: Header) -> dict[str, Any]:
+    dtype, shape = header.type.dtype, header.type.shape
+    dimensions = b"".join(size.to_bytes(4, "big") for size in shape)
+    return {
+        "dtype": int(dtype),
+        "rank": len(shape),
+        "dimensions": dimensions.ljust(32, b"\0"),
+        "dataRoot": header.data_root,
+    }
 
 
 def _opened(move: moves.Prove) -> list[Any]:
