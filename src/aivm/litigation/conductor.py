@@ -47,7 +47,7 @@ LOOK_BACK_SECONDS = 30 * 86_400
 """No stake is held for longer, so that no game which was opened before can still cost any."""
 
 # What these refusals mean: the game has gone on, here or elsewhere; the next look shows how.
-_STALE = frozenset({"WrongState", "WrongPhase", "NotYourMove", "NotYetOver"})
+_STALE = frozenset({"WrongState", "WrongPhase", "NotYourMove"})
 _MOST_SURPRISES = 5  # in a row, before that is spoken about
 _TOKEN = 10**18
 
@@ -98,6 +98,7 @@ class Conductor:
         self._said: set[str] = set()
         self._is_blind = False
         self._changed = asyncio.Event()
+        self._lively_until = 0.0  # on the monotonic clock: an answer may come any moment
 
     @property
     def open_cases(self) -> list[Case]:
@@ -112,10 +113,10 @@ class Conductor:
                 await self._look_safely()
                 self._changed.clear()
                 waking = asyncio.create_task(self._changed.wait())
+                is_lively = host.monotonic() < self._lively_until
+                pause = self._pace.poll_seconds / (4 if is_lively else 1)
                 await asyncio.wait(
-                    {stopping, waking},
-                    timeout=self._pace.poll_seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
+                    {stopping, waking}, timeout=pause, return_when=asyncio.FIRST_COMPLETED
                 )
                 waking.cancel()
         finally:
@@ -213,13 +214,13 @@ class Conductor:
                 if self._side is Side.PROVIDER and case.provider == self._owner:
                     self._say(f"{_name(case)} needs the key {self._player(case)}, it is not here")
                 continue
-            self._opening.discard(case.state.receipt)
             table = self._tables.get(case.game)
             if table is None:
                 self._tables[case.game] = Table(case)
                 self._announce(case)
             else:
                 table.see(case)
+        self._opening -= {table.case.state.receipt for table in self._tables.values()}
         games = {case.game for case in self._docket.open_cases}
         for game in self._tables.keys() - games:
             if not self._tables[game].is_busy:  # it may be about to hear that it has won
@@ -254,7 +255,9 @@ class Conductor:
         try:
             await self._do(table, case, head)
         except ChainRejected as refused:
-            if refused.error in _STALE:
+            if refused.error == "NotYetOver":  # this machine's clock is ahead of the chain's
+                table.failed(self._pace)
+            elif refused.error in _STALE:
                 self._is_elsewhere(table)
             else:
                 self._failed(table, refused)
@@ -263,8 +266,6 @@ class Conductor:
         except Exception as error:  # a defect in one game must not end the others
             log.exception("%s: a step failed", _name(case))
             self._failed(table, error)
-        finally:
-            self._changed.set()
 
     async def _do(self, table: Table, case: Case, head: Block) -> None:
         if await self._chain.dispute.stored(case.game) != case.state.hash:
@@ -290,6 +291,8 @@ class Conductor:
 
     def _moved(self, table: Table, case: Case, sent: TransactionReceipt, what: str) -> None:
         table.moved(case.state, sent.block_number, self._pace)
+        self._lively_until = host.monotonic() + self._pace.lively_seconds
+        self._changed.set()
         self._report(f"{_name(case)}: {what}, block {sent.block_number}, {sent.gas_used:,} gas")
 
     def _is_elsewhere(self, table: Table) -> None:

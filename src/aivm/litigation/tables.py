@@ -15,6 +15,7 @@ class Pace:
     """How often the chain is looked at, and how patiently what failed is tried again."""
 
     poll_seconds: float = 1.0
+    lively_seconds: float = 5.0  # after a move of ours, for which the chain is looked at more often
     slowest_retry_seconds: float = 30.0
     lag_seconds: float = 5.0  # for which a node may not show what another one has taken
     warn_below: float = 0.25  # of the time that a side had at its first move

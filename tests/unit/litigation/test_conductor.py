@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.unit.litigation.conftest import CHEAT, Court, OpenWorkers, inputs_of
 
 from aivm.chain.cases import Status
 from aivm.errors import NotAllowed
+from aivm.litigation.conductor import Conductor
+from aivm.litigation.tables import Pace
 
 
 async def test_a_cheat_that_plays_by_itself_is_convicted_by_a_proof(
@@ -49,3 +53,23 @@ async def test_a_right_receipt_is_not_doubted(court: Court, open_workers: OpenWo
         with pytest.raises(NotAllowed, match="the receipt is right"):
             await challenger.open(signed, court.world.package, inputs_of(0))
     assert await court.tokens(3) == before
+
+
+async def test_while_nothing_is_due_the_chain_is_left_alone(
+    court: Court, open_workers: OpenWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = Conductor.look
+
+    async def counted(conductor: Conductor) -> None:
+        nonlocal looks
+        looks += 1
+        await look(conductor)
+
+    monkeypatch.setattr(Conductor, "look", counted)
+    async with open_workers() as workers:
+        await court.doubt(3, await court.signed(workers))
+        async with court.playing(2, workers, pace=Pace(poll_seconds=1000)):
+            await court.heard("Commit, block")
+            await asyncio.sleep(0.3)  # the challenger is silent
+    assert looks == 2  # at the start, and after the move
