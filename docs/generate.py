@@ -1,4 +1,4 @@
-"""Write the generated pages: operators, errors, settings, gas, and the standard's functions.
+"""Write the generated pages: operators, errors, settings, gas, the manifest, the functions.
 
 python docs/generate.py            write them
 python docs/generate.py --check    fail if one is stale
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import functions_page
 import gas_page
+import manifest_page
 
 from aivm.compiler import supported_operators
 from aivm.config import SETTINGS
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
         "reference/errors.md": errors(),
         "reference/settings.md": settings(),
         "reference/gas.md": NOTE + gas_page.page(),
+        "reference/manifest.md": NOTE + manifest_page.page(),
         "specification/functions.md": NOTE + functions_page.page(),
     }.items():
         path = FOLDER / name
