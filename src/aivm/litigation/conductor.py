@@ -146,6 +146,10 @@ class Conductor:
             self._begin(table, head)
         self._begin_errands()
 
+    async def refresh(self) -> None:
+        """Read the chain once more and begin nothing, so that `open_cases` is as of now."""
+        await self._docket.poll()
+
     async def open(
         self, signed: SignedReceipt, package: Package, inputs: Mapping[str, Array]
     ) -> bytes:

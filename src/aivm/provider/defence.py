@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from aivm import host
@@ -19,7 +20,7 @@ from aivm.chain.client import Chain
 from aivm.chain.dispute import Terms
 from aivm.chain.docket import Docket, first_block_since
 from aivm.chain.summonses import Summonses
-from aivm.errors import InsufficientFunds, NotFound
+from aivm.errors import AivmError, InsufficientFunds, NotFound
 from aivm.litigation.answers import Answers
 from aivm.litigation.conductor import LOOK_BACK_SECONDS, MAX_GAS_PRICE, Conductor
 from aivm.litigation.opening import demand_gas_money
@@ -34,6 +35,7 @@ from aivm.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
+LAST_LOOK_SECONDS = 5.0
 SETTLING_SECONDS = 86_400  # how long a stake is held for `timeout` after both clocks
 
 
@@ -133,6 +135,9 @@ class Defence:
         finally:
             pruning.cancel()
             await self._workers.stop()
+            with suppress(AivmError, TimeoutError):  # then what is known must do
+                async with asyncio.timeout(LAST_LOOK_SECONDS):
+                    await self.conductor.refresh()
             self._warn_of_open_games()
 
     async def _rest(self) -> None:

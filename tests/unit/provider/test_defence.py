@@ -96,7 +96,10 @@ async def test_what_nobody_can_dispute_any_more_is_pruned(
     async def stop() -> None:
         return
 
-    conductor: Any = SimpleNamespace(conduct=conduct, open_cases=[], errands=[])
+    async def refresh() -> None:
+        return
+
+    conductor: Any = SimpleNamespace(conduct=conduct, refresh=refresh, open_cases=[], errands=[])
     workers: Any = SimpleNamespace(stop=stop)
     await Defence(conductor, journal, workers, -age, prune_seconds=3600).watch()
     assert (journal.kept() == Kept(0, 0)) is (age > 0)
