@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 _DAY = 24 * 3600
 _TOKEN = 10**18
 _STOP_SECONDS = 30.0
+COMPILE_DEADLINE_SECONDS = 60.0
 TRACE_DEADLINE_SECONDS = 1800.0  # every value of a run, not only its outputs
 
 
@@ -147,7 +148,10 @@ async def open_parts(
         stack.push_async_callback(players.stop)
         most = options.max_package_bytes
         models = Models(chain, session, storage, config.cache_dir / "models", max_bytes=most)
-        shelf = Shelf(models, engines.first)
+        # Of its own: whoever submits does not wait for what is being re-executed.
+        compilers = _workers(options.engines[0], options, COMPILE_DEADLINE_SECONDS)
+        stack.push_async_callback(compilers.stop)
+        shelf = Shelf(models, compilers)
         stack.push_async_callback(shelf.close)
         clock, budget = ChainClock(chain), options.budget
         intake = Intake(

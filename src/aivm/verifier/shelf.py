@@ -1,8 +1,9 @@
 """The models at hand: packages fetched and verified, and which program takes which inputs.
 
 A model that is not here is fetched behind its asker's back, so that a large one, or storage that
-does not answer, holds nobody up: the asker is told to come again. What programs take is asked of a
-worker process, because deriving one means compiling what a stranger has published.
+does not answer, holds nobody up: the asker is told to come again. What a program takes that its
+package does not list is asked of a worker process: deriving it means compiling what a stranger has
+published.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Shelf:
     async def signature(self, package: Package, shapes: Shapes) -> ProgramSignature:
         """What the program for these input shapes takes; raises as `WorkerPool.describe`."""
         key = (package.model_id, tuple(sorted(shapes.items())))
-        found = self._signatures.pop(key, None)
+        found = self._signatures.pop(key, None) or _listed(package, shapes)
         if found is None:
             found = _signature(
                 await self._workers.describe(package.model_id.hex(), package.directory, shapes)
@@ -115,6 +116,22 @@ class Shelf:
         # Whoever waited has gone, or not: the failure is looked at here in any case.
         if not done.cancelled() and isinstance(done.exception(), AivmError):
             log.info("model %s cannot be had: %s", model.hex(), done.exception())
+
+
+def _listed(package: Package, shapes: Shapes) -> ProgramSignature | None:
+    """Of a program that the package lists: opening it has checked and decoded them all."""
+    for entry in package.manifest.entries:
+        if {port.name: port.shape for port in entry.inputs} == dict(shapes):
+            program = package.program(entry.name)
+            types = program.value_types
+            return ProgramSignature(
+                root=entry.program,
+                gas=entry.gas_units,
+                input_names=tuple(port.name for port in entry.inputs),
+                input_types=program.inputs,
+                output_types=tuple(types[value] for value in program.outputs),
+            )
+    return None
 
 
 def _signature(described: Mapping[str, Any]) -> ProgramSignature:

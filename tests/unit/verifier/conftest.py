@@ -58,11 +58,12 @@ class Scene:
         false: bool = False,
         signer: Account | None = None,
         index: int = 1,
+        batch: int = 1,
         **changes: Any,
     ) -> tuple[SignedReceipt, dict[str, Array]]:
         """A receipt of the provider about its run `number`, and the inputs."""
         world = self.world
-        inputs = world.inputs(number, index=index)
+        inputs = world.inputs(number, index=index, batch=batch)
         found = Programs(world.package).find({name: a.shape for name, a in inputs.items()})
         outputs = world.expected(inputs)
         if false:

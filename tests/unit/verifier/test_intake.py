@@ -170,3 +170,11 @@ async def test_a_flood_starves_nobody(scene: Any) -> None:
             scene.submission(await scene.receipt(5), source="flood")
         )
         assert (is_new, again.state) == (True, State.DUE)  # there is room again
+
+
+async def test_a_program_that_the_package_does_not_list_is_derived(scene: Any) -> None:
+    signed, inputs = await scene.receipt(1, batch=3)
+    async with scene.parts() as parts:
+        entry, _ = await parts.intake.take(scene.submission((signed, inputs)))
+        await parts.examiner.step()
+        assert parts.book.find(entry.receipt).state is State.HOLDS

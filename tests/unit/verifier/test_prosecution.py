@@ -95,6 +95,20 @@ async def test_a_false_receipt_is_disputed_convicted_and_paid_for(scene: Any) ->
         assert parts.book.find(entry.receipt).reason == ""
 
 
+async def test_a_game_whose_opening_was_taken_back_is_opened_again(scene: Any) -> None:
+    async with scene.parts() as parts, playing(parts):
+        entry = await found_false(scene, parts)
+        parts.book.move(entry, State.DISPUTED, game=game_id(entry.receipt, scene.verifier.address))
+        await parts.prosecutor.step()
+        missed = parts.book.find(entry.receipt)
+        assert (missed.state, missed.reason) == (State.DISPUTED, "the chain shows no such game")
+        parts.book.postpone(entry.receipt, 0, missed.reason)
+        found = await until(parts, entry, State.DISPUTED)
+        assert found.reason == ""
+        await over(scene)
+        await until(parts, entry, State.CONVICTED)
+
+
 async def test_an_outcome_while_nobody_was_there_is_read_afterwards(scene: Any) -> None:
     async with scene.parts() as parts, playing(parts):
         entry = await found_false(scene, parts)
