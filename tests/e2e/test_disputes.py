@@ -132,6 +132,7 @@ async def test_an_honest_node_that_was_stopped_defends_itself_when_it_is_back(
     assert earned >= terms.bond // 2
 
 
+@pytest.mark.slow
 async def test_a_provider_killed_in_the_middle_of_a_game_goes_on_when_it_is_started_again(
     network: Any,
 ) -> None:
