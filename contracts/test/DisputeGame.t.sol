@@ -267,6 +267,8 @@ contract DisputeGameTest is World {
         assertTrue(game.convicted(now_.receipt), "convicted");
         assertEq(staking.slashable(provider), 600e18, "slashed");
         assertEq(game.credits(verifier), 100e18 + 160e18, "bond and award");
+        _refuse(abi.encodeWithSelector(IDisputeGame.InsufficientCredit.selector, 261e18, 260e18));
+        game.withdraw(261e18);
         game.withdraw(260e18);
         vm.stopPrank();
         assertEq(token.balanceOf(verifier), 1_000e18 + 160e18, "bond and award");
