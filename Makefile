@@ -60,14 +60,15 @@ test-gpu: $(STAMP)-dev
 check: $(STAMP)-dev kernels-check modules-check contracts-check
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python vectors/generate.py --check
-	$(BIN)/ruff format --check src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
-	$(BIN)/ruff check src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/python simulation/report.py --check
+	$(BIN)/ruff format --check src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples simulation vectors
+	$(BIN)/ruff check src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples simulation vectors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP)-dev
-	$(BIN)/ruff format src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
-	$(BIN)/ruff check --fix src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples vectors
+	$(BIN)/ruff format src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples simulation vectors
+	$(BIN)/ruff check --fix src tests benchmarks fuzz kernels modules contracts/*.py docs/*.py examples simulation vectors
 
 # --- generated artifacts: rebuilt and compared -----------------------------------------------------
 
