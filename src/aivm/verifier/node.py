@@ -139,18 +139,11 @@ async def open_parts(
         stack.callback(book.close)
         charges = Charges(folder / "charges.db", chain, account)
         stack.callback(charges.close)
-        engines = Engines(
-            *(_workers(name, options, options.deadline_seconds) for name in options.engines)
-        )
-        stack.push_async_callback(engines.stop)
-        # Of its own: a game's clock runs, whatever waits to be re-executed.
-        players = _workers(options.engines[0], options, TRACE_DEADLINE_SECONDS)
-        stack.push_async_callback(players.stop)
+        engines, compilers, players = _pools(options)
+        for pool in (engines, compilers, players):
+            stack.push_async_callback(pool.stop)
         most = options.max_package_bytes
         models = Models(chain, session, storage, config.cache_dir / "models", max_bytes=most)
-        # Of its own: whoever submits does not wait for what is being re-executed.
-        compilers = _workers(options.engines[0], options, COMPILE_DEADLINE_SECONDS)
-        stack.push_async_callback(compilers.stop)
         shelf = Shelf(models, compilers)
         stack.push_async_callback(shelf.close)
         clock, budget = ChainClock(chain), options.budget
@@ -223,6 +216,15 @@ async def _docket(chain: Chain) -> Docket:
     terms = await chain.dispute.terms()
     oldest = (await chain.block()).time - terms.window - 2 * terms.clock - _DAY
     return Docket(chain, first_block=await first_block_since(chain, oldest))
+
+
+def _pools(options: NodeOptions) -> tuple[Engines, WorkerPool, WorkerPool]:
+    """Workers that re-execute, that compile and that play games: whoever submits does not wait for
+    what is being re-executed, nor does a game, whose clock runs."""
+    first, second = (_workers(name, options, options.deadline_seconds) for name in options.engines)
+    compilers = _workers(options.engines[0], options, COMPILE_DEADLINE_SECONDS)
+    players = _workers(options.engines[0], options, TRACE_DEADLINE_SECONDS)
+    return Engines(first, second), compilers, players
 
 
 def _workers(engine: str, options: NodeOptions, deadline_seconds: float) -> WorkerPool:
