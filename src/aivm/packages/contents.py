@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,15 @@ _NAMES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".h5", 
 _PARSED = frozenset({Role.PROGRAM, Role.MODULE, Role.SOURCE})
 _TENSORS = frozenset({Role.WEIGHTS, Role.EXAMPLE})
 _CALLS = frozenset({"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "REDUCE"})
+_BROKEN_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 _PROTO = b"\x80"
 _NUMPY = b"\x93NUMPY"
 _MAX_SEARCHED_BYTES = 1 << 20
@@ -58,7 +68,9 @@ def _is_pickle(file: BinaryIO) -> bool:
             called = called or opcode.name in _CALLS
             if opcode.name == "STOP":
                 return called or start.startswith(_PROTO)
-    except (ValueError, IndexError, OverflowError):  # no opcode, or cut off after _MAX
+    # No opcode, or cut off where the search ends. The parser warns of odd escapes in a text, which
+    # is an exception where the application wants it so.
+    except (ValueError, OverflowError, DeprecationWarning):
         return called and start.startswith(_PROTO)
     return False
 
@@ -76,8 +88,8 @@ def _has_pickle(file: BinaryIO) -> bool:
             if len(members) > _MAX_MEMBERS:
                 return True
             return any(_member_is_pickle(archive, member) for member in members)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        return False
+    except _BROKEN_ARCHIVE:
+        return False  # numpy and PyTorch cannot read it either
 
 
 def _member_is_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:

@@ -113,6 +113,8 @@ def _stated(statement: Any) -> dict[str, bytes]:
     resources = statement["predicate"]["resources"]
     if any(resource["algorithm"] != "sha256" for resource in resources):
         raise ValueError("it names files by another hash than SHA-256")
+    if not all(isinstance(resource["name"], str) for resource in resources):
+        raise ValueError("the name of a file is no text")
     stated = {resource["name"]: bytes.fromhex(resource["digest"]) for resource in resources}
     if len(stated) != len(resources):
         raise ValueError("it names a file twice")

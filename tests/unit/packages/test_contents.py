@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import io
 import pickle
+import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.packages.conftest import linear
 
+from aivm.commitments.cid import Cid, Codec
 from aivm.errors import AivmError, MalformedPackage
-from aivm.packages import ExtraFile, Role, write_package
+from aivm.packages import ExtraFile, FileEntry, Role, write_package
+from aivm.packages.contents import check_content
 
 
 class Runs:
@@ -79,3 +85,18 @@ def test_weights_are_safetensors_or_refused(tmp_path, description, publisher, co
         content = b"\0\0\1\0\0\0\0\0" + bytes(8)  # a header that is cut off
     with pytest.raises(AivmError):
         pack(tmp_path, content, Role.WEIGHTS, description, publisher)
+
+
+BEGINNINGS = [b"", b"\x80\x04", b"\x93NUMPY", b"PK\x03\x04", *PICKLES.values(), *HARMLESS.values()]
+
+
+@given(st.sampled_from(BEGINNINGS), st.binary(max_size=60), st.integers(0, 400), st.binary())
+def test_any_bytes_are_judged(start: bytes, end: bytes, place: int, change: bytes) -> None:
+    content = bytearray(start + end)
+    content[place : place + len(change)] = change
+    entry = FileEntry("notes", len(content), bytes(32), Cid.of(Codec.RAW, b""), Role.OTHER)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "notes"
+        path.write_bytes(content)
+        with suppress(MalformedPackage):
+            check_content(path, entry)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
 import subprocess
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from Crypto.PublicKey import ECC
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aivm.errors import BadInput, BadSignature, TamperedContent
+from aivm.errors import AivmError, BadInput, BadSignature, TamperedContent
 from aivm.packages import PackageInfo
 from aivm.packages.model_signature import sign_model, verify_model
 
@@ -18,6 +24,7 @@ KEY = ECC.construct(curve="P-256", d=7)
 PRIVATE = KEY.export_key(format="PEM").encode()
 PUBLIC = KEY.public_key().export_key(format="PEM").encode() + b"\n"
 DIGESTS = {"a": sha256(b"1").digest(), "dir/b": sha256(b"2").digest()}
+BUNDLE = sign_model("demo/model", DIGESTS, PRIVATE)
 # Made by `model_signing sign key` of version 1.1.1 over these two files, with this key.
 GOLDEN = Path(__file__).parent / "golden" / "model_signing-1.1.1.sig"
 
@@ -34,17 +41,47 @@ def test_what_the_public_tool_signs_is_verified() -> None:
 
 
 def test_what_we_sign_is_verified() -> None:
-    bundle = sign_model("demo/model", DIGESTS, PRIVATE)
-    verify_model(bundle, DIGESTS, PUBLIC)
-    verify_model(bundle, DIGESTS)
+    verify_model(BUNDLE, DIGESTS, PUBLIC)
+    verify_model(BUNDLE, DIGESTS)
     with pytest.raises(TamperedContent):
-        verify_model(bundle, {"a": DIGESTS["a"]})
+        verify_model(BUNDLE, {"a": DIGESTS["a"]})
 
 
 def test_keys_that_cannot_sign_are_refused() -> None:
     for key in (PUBLIC, b"", ECC.construct(curve="P-384", d=7).export_key(format="DER")):
         with pytest.raises(BadInput):
             sign_model("demo/model", DIGESTS, key)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=3,
+)
+
+
+def replaced(value: Any, path: list[int], new: Any) -> Any:
+    """The value with the one at the end of a path of choices replaced."""
+    if not path or not isinstance(value, dict | list) or not value:
+        return new
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    chosen = keys[path[0] % len(keys)]
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[chosen] = replaced(value[chosen], path[1:], new)
+    return copy
+
+
+@given(st.booleans(), st.lists(st.integers(0, 9), max_size=6), JSON)
+def test_a_bundle_with_anything_in_it_is_judged(inside: bool, path: list[int], new: Any) -> None:
+    bundle = json.loads(BUNDLE)
+    if inside:
+        statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+        payload = json.dumps(replaced(statement, path, new)).encode()
+        bundle["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
+    else:
+        bundle = replaced(bundle, path, new)
+    with suppress(AivmError):
+        verify_model(json.dumps(bundle).encode(), DIGESTS, PUBLIC)
 
 
 @pytest.mark.skipif(shutil.which("model_signing") is None, reason="model-signing is not installed")
