@@ -83,6 +83,8 @@ async def _played(
     """The game as it ended; None if somebody has stopped the command before that."""
     from aivm.chain.fees import GWEI
     from aivm.litigation.conductor import litigation_policy, playing
+    from aivm.litigation.execution import demand_disputable
+    from aivm.litigation.opening import demand_claim_here
     from aivm.litigation.seats import Brief
     from aivm.market.network import connect_chain, open_account
 
@@ -90,6 +92,8 @@ async def _played(
     account = open_account(settings, ask_password)
     policy = litigation_policy(int(options["max_gas_price"] * GWEI))
     async with connect_chain(settings, policy) as chain:
+        demand_claim_here(chain, signed)
+        demand_disputable(signed)  # before a package is fetched in vain
         package = await _package(chain, settings, signed, options["model"], output)
         brief = Brief(package, inputs)
         async with _conductor(chain, account, signed, brief, options, output) as conductor:
@@ -219,7 +223,8 @@ def collect(output: Output, receipt: Path | None, settings: Config) -> None:
     That is a challenger's bonds that came home, and awards. With RECEIPT, which must be convicted,
     its client is paid too, whoever runs the command.
     """
-    from aivm.litigation.collecting import compensate_client, withdraw_credit
+    from aivm.litigation.collecting import compensate_client, demand_convicted, withdraw_credit
+    from aivm.litigation.opening import demand_claim_here
     from aivm.market.network import connect_chain, open_account
     from aivm.receipts import parse_receipt
 
@@ -230,7 +235,11 @@ def collect(output: Output, receipt: Path | None, settings: Config) -> None:
     async def work() -> tuple[int, int]:
         account = open_account(settings, ask_password)
         async with connect_chain(settings) as chain:
-            share = 0 if signed is None else await compensate_client(chain, account, signed.receipt)
+            share = 0
+            if signed is not None:
+                demand_claim_here(chain, signed)
+                await demand_convicted(chain, signed.receipt)
+                share = await compensate_client(chain, account, signed.receipt)
             return await withdraw_credit(chain, account), share
 
     credit, share = asyncio.run(work())

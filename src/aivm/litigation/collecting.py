@@ -5,6 +5,7 @@ from __future__ import annotations
 from aivm.chain.account import Account
 from aivm.chain.client import Chain
 from aivm.dispute.state import receipt_hash
+from aivm.errors import NotAllowed
 from aivm.receipts import Receipt
 
 
@@ -24,3 +25,12 @@ async def compensate_client(chain: Chain, account: Account, receipt: Receipt) ->
     if share > 0:
         await chain.dispute.compensate(account, receipt)
     return share
+
+
+async def demand_convicted(chain: Chain, receipt: Receipt) -> None:
+    """Raise NotAllowed unless a dispute convicted the receipt, so that its client has a part."""
+    if not await chain.dispute.convicted(receipt_hash(receipt)):
+        raise NotAllowed(
+            "no dispute has convicted this receipt: there is no part for its client",
+            hint="`aivm dispute collect` without a receipt fetches what is yours.",
+        )

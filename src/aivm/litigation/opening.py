@@ -37,17 +37,28 @@ async def demand_open_to_dispute(chain: Chain, signed: SignedReceipt) -> None:
         raise NotAllowed("the receipt is convicted already: there is nothing left to win")
 
 
-async def demand_binding(chain: Chain, signed: SignedReceipt) -> None:
-    """Raise unless a provider of this network answers for the receipt now.
-
-    NotAllowed (its age), MalformedReceipt (of another network), BadSignature.
-    """
-    receipt = signed.receipt
+def demand_claim_here(chain: Chain, signed: SignedReceipt) -> None:
+    """Raise MalformedReceipt unless the receipt is somebody's claim on this very network."""
+    if signed.signature is None:
+        raise MalformedReceipt(
+            "nobody has signed this receipt: it is a local run's",
+            hint="Buy the run from a provider: aivm run owner/name --receipt --inputs.",
+        )
     if signed.domain != chain.staking.domain:
         raise MalformedReceipt(
             f"the receipt counts on chain {signed.domain.chain_id} under {signed.domain.contract},"
-            f" this network is chain {chain.chain_id} with {chain.staking.address}"
+            f" this network is chain {chain.chain_id} with {chain.staking.address}",
+            hint="Choose the network that it is from: --rpc-url, --address-book.",
         )
+
+
+async def demand_binding(chain: Chain, signed: SignedReceipt) -> None:
+    """Raise unless a provider of this network answers for the receipt now.
+
+    NotAllowed (its age), MalformedReceipt (unsigned, of another network), BadSignature.
+    """
+    demand_claim_here(chain, signed)
+    receipt = signed.receipt
     terms, block = await chain.dispute.terms(), await chain.block()
     if receipt.time > block.time + MOST_AHEAD_SECONDS:
         raise NotAllowed(

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.unit.chain.bench import BOND, PENALTY, Bench
 
@@ -13,6 +14,8 @@ from aivm.chain.account import Account
 from aivm.chain.client import Chain
 from aivm.chain.devchain import DevChain
 from aivm.dispute.misconduct import order_id
+from aivm.receipts import Domain, SignedReceipt, local_receipt, sign_receipt
+from aivm.receipts.addresses import ZERO_ADDRESS
 
 from .conftest import Aivm, Done
 
@@ -81,6 +84,33 @@ async def test_what_proves_nothing_is_refused(bench: Bench, aivm: Aivm) -> None:
     ):
         done = await cli(aivm, "report", *files)
         assert done.status == status and why in done.err, done
+
+
+async def test_receipts_that_are_no_claim_on_this_network_are_refused_before_anything_is_fetched(
+    bench: Bench, aivm: Aivm
+) -> None:
+    local = Path("local.json")
+    root = bytes(32)
+    run = local_receipt(model=root, program=root, inputs=root, outputs=root, time=1)
+    local.write_bytes(SignedReceipt(Domain(0, ZERO_ADDRESS), run, None).to_json())
+    foreign = Path("foreign.json")
+    elsewhere = Domain(1, "0x" + "11" * 20)
+    foreign.write_bytes(sign_receipt(bench.receipt(), elsewhere, bench.hot_key).to_json())
+    np.savez("x.npz", x=np.zeros(1, np.float32))
+    for path, says in ((local, "nobody has signed"), (foreign, "counts on chain 1")):
+        for command in (("open", path, "--input", "x.npz"), ("summon", path), ("collect", path)):
+            refused = await cli(aivm, *command)
+            assert refused.status == 2, refused
+            assert says in refused.err
+            assert "hint:" in refused.err
+
+
+async def test_a_receipt_that_nobody_convicted_has_no_part_for_its_client(
+    bench: Bench, aivm: Aivm
+) -> None:
+    refused = await cli(aivm, "collect", written(bench, "a.json"))
+    assert refused.status == 4, refused
+    assert "no dispute has convicted this receipt" in refused.err
 
 
 async def test_a_summons_and_its_end(bench: Bench, aivm: Aivm, key: Account) -> None:
