@@ -162,6 +162,14 @@ class Chain:
             raise ChainUnreachable(f"{self.rpc.place} has no block {tag!r}")
         return Block(int(block["number"], 16), block["hash"], int(block["timestamp"], 16))
 
+    async def next_time(self) -> int:
+        """The time (Unix seconds) of the block to come, or of the last one where no node tells it:
+        a chain that mines only what is sent stands still meanwhile."""
+        try:
+            return (await self.block("pending")).time
+        except ChainUnreachable:
+            return (await self.block()).time
+
     def follow(
         self, *contracts: Contract, first_block: int = 0, confirmations: int = 1
     ) -> EventFollower:

@@ -10,6 +10,7 @@ is gone, one that it brought back to an earlier state is there again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -37,6 +38,7 @@ class Docket:
         self._missing: dict[_Key, set[bytes]] = {}  # what the node has not told, and its games
         self._cases: dict[bytes, list[Case]] = {}
         self._bond = 0  # asked for at the first poll
+        self._polling = asyncio.Lock()
         self._stale: set[bytes] = set()  # games whose cases are to be built again
 
     @property
@@ -64,7 +66,14 @@ class Docket:
         )
 
     async def poll(self) -> bool:
-        """Read what is new; returns whether any case has changed. Raises ChainUnreachable."""
+        """Read what is new; returns whether any case has changed. Raises ChainUnreachable.
+
+        Two at once take turns.
+        """
+        async with self._polling:
+            return await self._poll()
+
+    async def _poll(self) -> bool:
         self._bond = self._bond or (await self._chain.dispute.terms()).bond
         batch = await self._follower.read()
         if batch.forget_from is not None:

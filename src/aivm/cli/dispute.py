@@ -15,7 +15,7 @@ from aivm.cli.options import network_options, output_options
 from aivm.cli.output import Output
 from aivm.cli.provider import on_stop
 from aivm.config import Config
-from aivm.errors import BadInput, ChainUnreachable, NotFound, Unavailable
+from aivm.errors import BadInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -72,7 +72,7 @@ def show(output: Output, reference: str, days: int, settings: Config) -> None:
             docket = await _docket(chain, days)
             case = found(docket, reference)
             same = [each for each in docket.cases if each.state.receipt == case.state.receipt]
-            return case, len(same) - 1, await _now(chain)
+            return case, len(same) - 1, await chain.next_time()
 
     case, others, now = asyncio.run(work())
     document = {"ok": True, "dispute": case_document(case, now)}
@@ -146,7 +146,7 @@ async def _watch(output: Output, settings: Config, days: int, view: _View, *, on
     async with _network(settings) as chain:
         docket = await _docket(chain, days)
         if once:
-            now, cases = await _now(chain), view.cases(docket)
+            now, cases = await chain.next_time(), view.cases(docket)
             documents = [case_document(case, now) for case in cases]
             brief = "\n".join(f"0x{case.game.hex()}" for case in cases)
             document = {"ok": True, "disputes": documents}
@@ -155,7 +155,7 @@ async def _watch(output: Output, settings: Config, days: int, view: _View, *, on
         stop = asyncio.Event()
         on_stop(stop.set)
         with output.live() as screen:
-            screen.show(view.drawn(docket, await _now(chain), screen.height))
+            screen.show(view.drawn(docket, await chain.next_time(), screen.height))
             while not (stop.is_set() or view.is_over(docket)):
                 await _pause(stop)
                 await _redraw(output, chain, docket, view, screen)
@@ -169,7 +169,7 @@ async def _redraw(output: Output, chain: Chain, docket: Docket, view: _View, scr
     try:
         changed = await docket.poll()
         if changed or screen.is_moving:
-            screen.show(view.drawn(docket, await _now(chain), screen.height))
+            screen.show(view.drawn(docket, await chain.next_time(), screen.height))
     except (Unavailable, NotFound) as error:
         output.note(error.message)
 
@@ -225,11 +225,3 @@ async def _docket(chain: Chain, days: int) -> Docket:
     docket = Docket(chain, first_block=first)
     await docket.poll()
     return docket
-
-
-async def _now(chain: Chain) -> int:
-    """The time that the next block will have, or of the last one where no node tells it."""
-    try:
-        return (await chain.block("pending")).time
-    except ChainUnreachable:
-        return (await chain.block()).time

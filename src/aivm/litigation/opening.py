@@ -111,12 +111,12 @@ async def open_game(
 
 async def _wait_for_time(chain: Chain, time: int, report: Callable[[str], None]) -> None:
     """Clocks differ a little: wait for the block whose time is the receipt's."""
-    ahead = time - (await chain.block()).time
+    ahead = time - await chain.next_time()
     if ahead > 0:
         report(f"the receipt is dated {ahead} s ahead of the newest block: waiting for the chain")
     while ahead > 0:
         await asyncio.sleep(_POLL_SECONDS)
-        ahead = time - (await chain.block()).time
+        ahead = time - await chain.next_time()
 
 
 async def _demand_funds(chain: Chain, account: Account, missing: int) -> None:

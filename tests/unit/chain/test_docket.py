@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from contextlib import suppress
 from typing import Any
@@ -306,3 +307,9 @@ async def test_the_first_block_since_a_time(deployed: Chain, devchain: DevChain)
     assert await first_block_since(deployed, head.time + 1) == head.number + 1
     latest = await deployed.block()
     assert await first_block_since(deployed, latest.time + 1) == latest.number + 1
+
+
+async def test_two_polls_at_once_take_turns(court: Court, docket: Docket) -> None:
+    await court.open(game_about(MATMUL))
+    await asyncio.gather(*(docket.poll() for _ in range(5)))
+    assert len(docket.open_cases) == 1
