@@ -46,6 +46,7 @@ TURNING = (Function.SIN, Function.COS, Function.TAN)
 
 OPERANDS = ("x", "y", "z")
 COEFFICIENTS_A_WORD = 8
+LINE_LENGTH = 120  # of `forge fmt`, contracts/foundry.toml
 
 # How a step is written: a call of FloatSteps, or what the EVM has itself.
 CALLS = {
@@ -179,7 +180,7 @@ def _statements(node: Node, indent: str, arity: int, declared: frozenset[int]) -
         text = EXPRESSIONS[node.operation].format(*operands)
     types = ["" if value in declared else "uint256 " for value in node.values]
     if node.lost is None:
-        yield f"{indent}{types[0]}v{node.value} = {text};"
+        yield from _wrapped(f"{indent}{types[0]}v{node.value} = {text};", indent)
     else:
         for value in node.values:
             if value not in declared:
@@ -191,6 +192,17 @@ def _operand(operand: int, arity: int) -> str:
     if operand < 0:
         return f"{~operand:#x}"
     return OPERANDS[operand] if operand < arity else f"v{operand}"
+
+
+def _wrapped(line: str, indent: str) -> Iterator[str]:
+    """A statement as `forge fmt` wants it: the arguments of a long call on a line of their own."""
+    if len(line) <= LINE_LENGTH:
+        yield line
+        return
+    call, _, rest = line.partition("(")
+    yield f"{call}("
+    yield f"{indent}    {rest.removesuffix(');')}"
+    yield f"{indent});"
 
 
 def dispatch(found: Sequence[tuple[Function, str]], indent: str) -> Iterator[str]:
