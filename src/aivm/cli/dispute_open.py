@@ -60,8 +60,9 @@ def open_dispute(output: Output, receipt: Path, sources: tuple[str, ...], **opti
     the same command goes on with the game, until the time of this side is over.
 
     Exit status 0: the receipt is convicted (also where another's game did it: then the bond comes
-    home). 3: it was not, and the bond is lost. 4: refused before any money moved. 130: interrupted,
-    the game is open.
+    home). 3: it was not, and the bond is lost; with an error in place of a dispute, signature or
+    package are not genuine, and no money moved. 2, 4, 5: refused before any money moved. 130:
+    interrupted, the game is open.
     """
     from aivm.receipts import parse_receipt
 

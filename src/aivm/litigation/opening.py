@@ -34,7 +34,10 @@ async def demand_open_to_dispute(chain: Chain, signed: SignedReceipt) -> None:
     demand_disputable(signed)
     await demand_binding(chain, signed)
     if await chain.dispute.convicted(receipt_hash(signed.receipt)):
-        raise NotAllowed("the receipt is convicted already: there is nothing left to win")
+        raise NotAllowed(
+            "the receipt is convicted already: there is nothing left to win",
+            hint="`aivm dispute collect RECEIPT` pays its client, if nobody has yet.",
+        )
 
 
 def demand_claim_here(chain: Chain, signed: SignedReceipt) -> None:
@@ -125,7 +128,8 @@ async def _demand_funds(chain: Chain, account: Account, missing: int) -> None:
         bond = (await chain.dispute.terms()).bond
         raise InsufficientFunds(
             f"a dispute takes a bond of {bond / _TOKEN:g} AIVM, {account.address} has"
-            f" {(held + bond - missing) / _TOKEN:g}, with its credit at the dispute game"
+            f" {(held + bond - missing) / _TOKEN:g}, with its credit at the dispute game",
+            hint="Send it tokens: the bond comes home if the receipt is convicted.",
         )
 
 

@@ -36,7 +36,7 @@ async def make_report(
     if all([await chain.misconduct.convicted(claim) for claim in claims]):
         raise NotAllowed("this has been reported already: there is nothing left to win")
     start = await chain.misconduct.announce(account, report)
-    if (left := start - host.now()) > 0:
+    if (left := start - (await chain.block()).time) > 0:
         note(f"announced; the report can be made in {left} s")
     while True:
         await asyncio.sleep(min(POLL_SECONDS, max(0.0, float(start - host.now()))))
