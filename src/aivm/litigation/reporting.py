@@ -79,6 +79,7 @@ async def _allow_bond(chain: Chain, account: Account) -> None:
     if held < bond:
         raise InsufficientFunds(
             f"a summons takes a bond of {bond / _TOKEN:g} AIVM, "
-            f"{account.address} has {held / _TOKEN:g}"
+            f"{account.address} has {held / _TOKEN:g}",
+            hint="Send it tokens: the bond comes home if the provider shows nothing in time.",
         )
     await chain.token.ensure_allowance(account, chain.misconduct.address, bond)
