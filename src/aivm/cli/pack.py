@@ -160,7 +160,7 @@ def _said(said: PackageDescription, options: dict[str, Any], settings: Config) -
 
     modules, data = modules_of(options)
     extra = [
-        ExtraFile(path=path.name, source=_existing(path), role=_role(role))
+        ExtraFile(path=path.name, role=_role(role), source=_existing(path))
         for role, path in said.files
     ]
     return {

@@ -78,8 +78,10 @@ def run(
     output_to.data(as_table(ran.outputs), document, brief=ran.document["job"])
     if receipt is not None:
         paths = shlex.join([str(receipt), "--model", model])
-        how = "--input" if text is None else "--text"
-        output_to.hint(f"aivm verify {paths} {how} ...")
+        how = "--input ..." if text is None else "--text ..."
+        if inputs is not None:
+            how = shlex.join(["--input", str(inputs)])
+        output_to.hint(f"aivm verify {paths} {how}")
 
 
 @dataclass(frozen=True)
