@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {DisputeGame} from "../src/DisputeGame.sol";
+import {OneStep} from "../src/OneStep.sol";
 import {Referee} from "../src/Referee.sol";
 import {Staking} from "../src/Staking.sol";
 import {IAIVMToken} from "../src/interfaces/IAIVMToken.sol";
@@ -27,7 +28,7 @@ contract DisputeAttacksTest is World {
 
     function _setUp(IAIVMToken money, uint64 window, uint32 clock) private {
         held = new Staking(money, address(this), UNBONDING_DELAY, 1);
-        game = new DisputeGame(held, Referee(address(1)), window, clock, BOND, PENALTY);
+        game = new DisputeGame(held, new Referee(OneStep(address(1))), window, clock, BOND, PENALTY);
         held.grantRole(held.SLASHER_ROLE(), address(game));
         vm.startPrank(provider);
         money.approve(address(held), STAKE);

@@ -128,5 +128,6 @@ contract StakingHandler is Test {
             }
             vm.stopPrank();
         }
+        staking.collect(BENEFICIARY);
     }
 }
