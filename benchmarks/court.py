@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aivm.chain import artifact
 from aivm.chain.account import Account
 from aivm.chain.address_book import AddressBook
 from aivm.chain.cases import Side
@@ -21,7 +20,7 @@ from aivm.dispute.moves import Move
 from aivm.dispute.state import State
 from aivm.dispute.trace import ProgramTree
 from aivm.errors import Mismatch
-from aivm.litigation.collecting import Collector
+from aivm.litigation.collecting import compensate_client, withdraw_credit
 from aivm.litigation.conductor import Conductor, litigation_policy
 from aivm.litigation.seats import Brief
 from aivm.litigation.tables import Pace
@@ -138,7 +137,9 @@ class Court:
         """Pays the clients and the challenger what the games so far have brought; the gas of it."""
         before, docket = (await self.chain.block()).number, Docket(self.chain)
         await docket.poll()
-        await Collector(self.chain, self.challenger, docket).look()
+        for case in docket.cases:
+            await compensate_client(self.chain, self.challenger, case.receipt)
+        await withdraw_credit(self.chain, self.challenger)
         return await self.gas_since(before)
 
     async def gas_since(self, block: int) -> dict[str, int]:
@@ -153,9 +154,9 @@ class Court:
         return gas
 
     async def step_gas(self, transaction: str) -> int:
-        """What the call of the judge in a transaction used, all that it calls included."""
-        selector = "0x" + artifact.load("OneStep").abi.functions["judge"].selector.hex()
+        """What the judge used in a transaction: to check what was opened, and compute the step."""
+        judge = self.book["OneStep"].address.lower()
         for call in await self.devchain.rpc.call("trace_transaction", transaction):
-            if call["action"]["input"].startswith(selector):
+            if call["action"].get("to", "").lower() == judge:
                 return int(call["result"]["gasUsed"], 16)
         raise Mismatch("the deciding transaction asks no judge")

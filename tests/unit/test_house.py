@@ -93,3 +93,27 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{relative(document)} -> {target}"
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "contracts", "docs", "fuzz", "simulation"])
+def test_programs_beside_the_package_import_what_exists(folder: str) -> None:
+    """Nobody runs a benchmark at every change: its imports are looked at all the same."""
+    missing = [
+        f"{path.name}: {node.module}.{name.name}"
+        for path in sorted((ROOT / folder).glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aivm")
+        for name in node.names
+        if not _exists(node.module or "", name.name)
+    ]
+    assert missing == []
+
+
+def _exists(module: str, name: str) -> bool:
+    if hasattr(importlib.import_module(module), name):
+        return True
+    try:
+        importlib.import_module(f"{module}.{name}")
+    except ImportError:
+        return False
+    return True
