@@ -19,7 +19,7 @@ from aivm.chain.client import Chain
 from aivm.chain.docket import Docket, first_block_since
 from aivm.config import Config
 from aivm.errors import InsufficientFunds
-from aivm.litigation.conductor import Conductor, litigation_policy
+from aivm.litigation.conductor import Conductor, litigation_policy, playing
 from aivm.litigation.opening import demand_gas_money
 from aivm.market.buyer import Buyer
 from aivm.market.models import Models
@@ -115,7 +115,7 @@ async def run_verifier(
             watching.append(Folder(options.inbox, parts.intake).watch())
         if canaries is not None:
             watching.append(canaries.watch())
-        await stack.enter_async_context(_playing(parts.conductor))
+        await stack.enter_async_context(playing(parts.conductor))
         await stack.enter_async_context(_background(watching))
         face = Face(parts.intake, parts.book, Gate(), options.behind_proxy)
         url = await _listen(stack, make_public_app(face), options.host, options.port)
@@ -253,18 +253,6 @@ async def _listen(stack: AsyncExitStack, app: web.Application, host: str, port: 
     await web.TCPSite(runner, host, port).start()
     address, bound = runner.addresses[0][:2]
     return f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
-
-
-@asynccontextmanager
-async def _playing(conductor: Conductor) -> AsyncIterator[None]:
-    """Games are played meanwhile; what is being sent at the end may still be mined."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(conductor.conduct(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), _STOP_SECONDS)
 
 
 @asynccontextmanager
