@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.adversity import tables
 from tests.adversity.arena import STRANGER, Arena, Duel, Side, changes, conviction
@@ -34,7 +36,11 @@ async def with_gas(arena: Arena, sender: str, data: bytes, gas: int) -> None:
     call = {"from": sender, "to": arena.game.address, "data": "0x" + data.hex(), "gas": hex(gas)}
     sent = await rpc.call("eth_sendTransaction", call)
     await rpc.call("anvil_stopImpersonatingAccount", sender)
-    assert (await rpc.call("eth_getTransactionReceipt", sent))["status"] == "0x1"
+    for _ in range(1000):  # it may not be mined yet
+        if (receipt := await rpc.call("eth_getTransactionReceipt", sent)) is not None:
+            break
+        await asyncio.sleep(0.01)
+    assert receipt["status"] == "0x1"
 
 
 async def least(duel: Duel, move: Move) -> None:
